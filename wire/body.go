@@ -1,0 +1,171 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	pb "github.com/hongyan-im/hongyan/proto/hongyan/v1"
+)
+
+// The bodies of the schema under the names of this package, so that nothing else imports the generated code.
+type (
+
+	// message.proto
+	Content       = pb.Content
+	Media         = pb.Media
+	Location      = pb.Location
+	Custom        = pb.Custom
+	Quote         = pb.Quote
+	Forward       = pb.Forward
+	Notice        = pb.Notice
+	Message       = pb.Message
+	SendRequest   = pb.SendRequest
+	SendReply     = pb.SendReply
+	RecallRequest = pb.RecallRequest
+	RecallReply   = pb.RecallReply
+	RemoveRequest = pb.RemoveRequest
+	RemoveReply   = pb.RemoveReply
+
+	// sync.proto
+	Change                 = pb.Change
+	Recall                 = pb.Recall
+	Removal                = pb.Removal
+	Conversation           = pb.Conversation
+	Receipt                = pb.Receipt
+	Setting                = pb.Setting
+	SyncRequest            = pb.SyncRequest
+	SyncReply              = pb.SyncReply
+	Reset                  = pb.Reset
+	BackfillRequest        = pb.BackfillRequest
+	BackfillReply          = pb.BackfillReply
+	AckRequest             = pb.AckRequest
+	AckReply               = pb.AckReply
+	Notify                 = pb.Notify
+	HistoryRequest         = pb.HistoryRequest
+	HistoryReply           = pb.HistoryReply
+	ConversationsRequest   = pb.ConversationsRequest
+	ConversationsReply     = pb.ConversationsReply
+	MarkReadRequest        = pb.MarkReadRequest
+	MarkReadReply          = pb.MarkReadReply
+	ClearHistoryRequest    = pb.ClearHistoryRequest
+	ClearHistoryReply      = pb.ClearHistoryReply
+	SetConversationRequest = pb.SetConversationRequest
+	SetConversationReply   = pb.SetConversationReply
+	ReadersRequest         = pb.ReadersRequest
+	ReadersReply           = pb.ReadersReply
+	SetSettingRequest      = pb.SetSettingRequest
+	SetSettingReply        = pb.SetSettingReply
+
+	// account.proto
+	Profile              = pb.Profile
+	Contact              = pb.Contact
+	ProfilesRequest      = pb.ProfilesRequest
+	ProfilesReply        = pb.ProfilesReply
+	SetProfileRequest    = pb.SetProfileRequest
+	SetProfileReply      = pb.SetProfileReply
+	SetPasswordRequest   = pb.SetPasswordRequest
+	SetPasswordReply     = pb.SetPasswordReply
+	AskContactRequest    = pb.AskContactRequest
+	AskContactReply      = pb.AskContactReply
+	AnswerContactRequest = pb.AnswerContactRequest
+	AnswerContactReply   = pb.AnswerContactReply
+	SetContactRequest    = pb.SetContactRequest
+	SetContactReply      = pb.SetContactReply
+	RemoveContactRequest = pb.RemoveContactRequest
+	RemoveContactReply   = pb.RemoveContactReply
+	ContactsRequest      = pb.ContactsRequest
+	ContactsReply        = pb.ContactsReply
+
+	// group.proto
+	Group               = pb.Group
+	Member              = pb.Member
+	CreateGroupRequest  = pb.CreateGroupRequest
+	CreateGroupReply    = pb.CreateGroupReply
+	GetGroupRequest     = pb.GetGroupRequest
+	GetGroupReply       = pb.GetGroupReply
+	InviteRequest       = pb.InviteRequest
+	InviteReply         = pb.InviteReply
+	JoinRequest         = pb.JoinRequest
+	JoinReply           = pb.JoinReply
+	AnswerJoinRequest   = pb.AnswerJoinRequest
+	AnswerJoinReply     = pb.AnswerJoinReply
+	LeaveRequest        = pb.LeaveRequest
+	LeaveReply          = pb.LeaveReply
+	RemoveMemberRequest = pb.RemoveMemberRequest
+	RemoveMemberReply   = pb.RemoveMemberReply
+	SetRoleRequest      = pb.SetRoleRequest
+	SetRoleReply        = pb.SetRoleReply
+	SetGroupRequest     = pb.SetGroupRequest
+	SetGroupReply       = pb.SetGroupReply
+	MuteMemberRequest   = pb.MuteMemberRequest
+	MuteMemberReply     = pb.MuteMemberReply
+	DissolveRequest     = pb.DissolveRequest
+	DissolveReply       = pb.DissolveReply
+
+	// session.proto
+	Close            = pb.Close
+	Device           = pb.Device
+	Devices          = pb.Devices
+	RegisterRequest  = pb.RegisterRequest
+	LoginRequest     = pb.LoginRequest
+	LoginReply       = pb.LoginReply
+	AuthRequest      = pb.AuthRequest
+	AuthReply        = pb.AuthReply
+	Hints            = pb.Hints
+	LogoutRequest    = pb.LogoutRequest
+	LogoutReply      = pb.LogoutReply
+	DevicesRequest   = pb.DevicesRequest
+	DevicesReply     = pb.DevicesReply
+	KickRequest      = pb.KickRequest
+	KickReply        = pb.KickReply
+	HeartbeatRequest = pb.HeartbeatRequest
+	HeartbeatReply   = pb.HeartbeatReply
+
+	// admin.proto
+	CreateAccountRequest    = pb.CreateAccountRequest
+	CreateAccountReply      = pb.CreateAccountReply
+	Account                 = pb.Account
+	Retention               = pb.Retention
+	ListAccountsRequest     = pb.ListAccountsRequest
+	ListAccountsReply       = pb.ListAccountsReply
+	SetAccountRequest       = pb.SetAccountRequest
+	SetAccountReply         = pb.SetAccountReply
+	MintTokenRequest        = pb.MintTokenRequest
+	MintTokenReply          = pb.MintTokenReply
+	CreateKeyRequest        = pb.CreateKeyRequest
+	CreateKeyReply          = pb.CreateKeyReply
+	CreateInvitationRequest = pb.CreateInvitationRequest
+	CreateInvitationReply   = pb.CreateInvitationReply
+	DemandTLSRequest        = pb.DemandTLSRequest
+	DemandTLSReply          = pb.DemandTLSReply
+	StatusRequest           = pb.StatusRequest
+	StatusReply             = pb.StatusReply
+	ErrorBody               = pb.Error
+)
+
+// Append appends the frame of a protobuf body to b. A nil body makes an empty one.
+func Append(b []byte, op Op, seq uint32, body proto.Message) ([]byte, error) {
+	start := len(b)
+	b = appendHeader(b, op, seq, 0)
+	if body == nil {
+		return b, nil
+	}
+	b, err := proto.MarshalOptions{}.MarshalAppend(b, body)
+	if err != nil {
+		return b[:start], fmt.Errorf("wire: body of %s: %w", op, err)
+	}
+	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start))
+	return b, nil
+}
+
+// Unmarshal reads a body. What is malformed is an Invalid *hongyan.Error.
+func Unmarshal(body []byte, into proto.Message) error {
+	if err := (proto.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, into); err != nil {
+		return hongyan.Errorf(hongyan.Invalid, "the body is no %s: %v", into.ProtoReflect().Descriptor().Name(), err).
+			WithHint("bodies are protobuf messages of the schema hongyan.v1")
+	}
+	return nil
+}
