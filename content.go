@@ -127,10 +127,14 @@ func (c *Content) Check() error {
 			WithHint("mention all instead")
 	case c.Quote != nil && c.Quote.Ordinal == 0:
 		return Errorf(Invalid, "the quote names no message").WithHint("give the ordinal of the quoted message")
-	case c.Quote != nil && len(c.Quote.Excerpt) > MaxLabel:
-		return tooLarge("excerpt of the quote", len(c.Quote.Excerpt), MaxLabel)
-	case c.Forward != nil && len(c.Forward.FromName) > MaxLabel:
-		return tooLarge("name of the forwarded author", len(c.Forward.FromName), MaxLabel)
+	}
+	if c.Quote != nil {
+		if err := checkLabel("excerpt of the quote", c.Quote.Excerpt); err != nil {
+			return err
+		}
+	}
+	if c.Forward != nil {
+		return checkLabel("name of the forwarded author", c.Forward.FromName)
 	}
 	return nil
 }
@@ -173,14 +177,12 @@ func (m *Media) check() error {
 	switch {
 	case m.Ref == "":
 		return Errorf(Invalid, "the media has no reference").WithHint("upload it first")
-	case len(m.Ref) > MaxLabel, len(m.Name) > MaxLabel, len(m.MIME) > MaxLabel:
-		return tooLarge("reference, name or type of the media", max(len(m.Ref), len(m.Name), len(m.MIME)), MaxLabel)
 	case len(m.SHA256) != 0 && len(m.SHA256) != 32:
 		return Errorf(Invalid, "the SHA-256 of the media has %d bytes, not 32", len(m.SHA256))
 	case len(m.Thumbnail) > MaxThumbnail:
 		return tooLarge("thumbnail", len(m.Thumbnail), MaxThumbnail)
 	}
-	return nil
+	return checkLabel("reference, name or type of the media", m.Ref, m.Name, m.MIME)
 }
 
 func (l *Location) check() error {
@@ -188,18 +190,28 @@ func (l *Location) check() error {
 	if !(l.Latitude >= -90 && l.Latitude <= 90 && l.Longitude >= -180 && l.Longitude <= 180) {
 		return Errorf(Invalid, "no such place: latitude %v, longitude %v", l.Latitude, l.Longitude)
 	}
-	if n := max(len(l.Name), len(l.Address)); n > MaxLabel {
-		return tooLarge("name or address of the place", n, MaxLabel)
-	}
-	return nil
+	return checkLabel("name or address of the place", l.Name, l.Address)
 }
 
 func (c *Custom) check() error {
 	switch {
-	case c.Type == "" || len(c.Type) > MaxLabel:
-		return Errorf(Invalid, "custom content needs a type of 1 to %d bytes", MaxLabel)
+	case c.Type == "":
+		return Errorf(Invalid, "the custom content has no type").WithHint("name it, so that other applications can tell")
 	case len(c.Data) > MaxCustom:
 		return tooLarge("custom data", len(c.Data), MaxCustom)
+	}
+	return checkLabel("type of the custom content", c.Type)
+}
+
+// checkLabel checks short texts. One that is not UTF-8 could be stored but never again be sent to anybody.
+func checkLabel(what string, labels ...string) error {
+	for _, s := range labels {
+		if len(s) > MaxLabel {
+			return tooLarge(what, len(s), MaxLabel)
+		}
+		if !utf8.ValidString(s) {
+			return Errorf(Invalid, "the %s is not UTF-8", what)
+		}
 	}
 	return nil
 }

@@ -50,7 +50,11 @@ type ConversationID struct {
 }
 
 // Direct is the conversation of two accounts, or of one with itself (its own notes). It does not matter who is first.
+// Nobody, the zero account, has none.
 func Direct(a, b UserID) ConversationID {
+	if a == 0 || b == 0 {
+		return ConversationID{} // and not the group whose number the other has
+	}
 	return ConversationID{uint64(min(a, b)), uint64(max(a, b))}
 }
 
@@ -101,7 +105,11 @@ func (c *ConversationID) UnmarshalBinary(b []byte) error {
 	if len(b) != ConversationSize {
 		return fmt.Errorf("conversation id of %d bytes, want %d", len(b), ConversationSize)
 	}
-	*c = ConversationID{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+	read := ConversationID{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
+	if read.low > read.high {
+		return fmt.Errorf("conversation id with the larger account first: %x", b)
+	}
+	*c = read
 	return nil
 }
 

@@ -146,19 +146,59 @@ type (
 	ErrorBody               = pb.Error
 )
 
-// Append appends the frame of a protobuf body to b. A nil body makes an empty one.
+// The alternatives of a oneof, for those who set or switch over it.
+type (
+	SendToConversation = pb.SendRequest_Conversation // SendRequest.Target
+	SendToName         = pb.SendRequest_Name
+	AskUser            = pb.AskContactRequest_User // AskContactRequest.Target
+	AskName            = pb.AskContactRequest_Name
+)
+
+// Enumerations that appear in requests, or in bodies that have no counterpart among the words of package hongyan.
+type (
+	Type        = pb.Type         // SyncRequest.Types
+	Role        = pb.Member_Role  // SetRoleRequest.Role
+	JoinPolicy  = pb.Group_Policy // CreateGroupRequest.Policy, SetGroupRequest.Policy
+	ResetReason = pb.Reset_Reason
+	CloseReason = pb.Close_Reason
+)
+
+// Why a key could not be continued.
+const (
+	ResetFirst      = pb.Reset_FIRST
+	ResetTrimmed    = pb.Reset_TRIMMED
+	ResetGeneration = pb.Reset_GENERATION
+)
+
+// Why the server closes a link. docs/PROTOCOL.md says what the client does about each.
+const (
+	CloseProtocolError = pb.Close_PROTOCOL_ERROR
+	CloseAuthTimeout   = pb.Close_AUTH_TIMEOUT
+	CloseIdle          = pb.Close_IDLE
+	CloseTLSRequired   = pb.Close_TLS_REQUIRED
+	CloseDraining      = pb.Close_DRAINING
+	CloseKicked        = pb.Close_KICKED
+	CloseReplaced      = pb.Close_REPLACED
+	CloseRevoked       = pb.Close_REVOKED
+	CloseSlow          = pb.Close_SLOW
+	CloseLoggedOut     = pb.Close_LOGGED_OUT
+	CloseOverloaded    = pb.Close_OVERLOADED
+	CloseFailed        = pb.Close_FAILED
+)
+
+// Append appends the frame of a protobuf body to b. A nil body makes an empty one. On an error, which a string that is
+// not UTF-8 causes, it returns b as it was.
 func Append(b []byte, op Op, seq uint32, body proto.Message) ([]byte, error) {
-	start := len(b)
-	b = appendHeader(b, op, seq, 0)
+	out := appendHeader(b, op, seq, 0)
 	if body == nil {
-		return b, nil
+		return out, nil
 	}
-	b, err := proto.MarshalOptions{}.MarshalAppend(b, body)
+	out, err := proto.MarshalOptions{}.MarshalAppend(out, body)
 	if err != nil {
-		return b[:start], fmt.Errorf("wire: body of %s: %w", op, err)
+		return b, fmt.Errorf("wire: body of %s: %w", op, err)
 	}
-	binary.BigEndian.PutUint32(b[start:], uint32(len(b)-start))
-	return b, nil
+	binary.BigEndian.PutUint32(out[len(b):], uint32(len(out)-len(b)))
+	return out, nil
 }
 
 // Unmarshal reads a body. What is malformed is an Invalid *hongyan.Error.

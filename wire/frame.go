@@ -99,20 +99,24 @@ func ParseFrame(b []byte, limit int) (f Frame, n int, err error) {
 type Decoder struct {
 	limit int
 	cut   []byte // the beginning of a frame whose rest has not come
-	in    []byte // what is left of the piece being read
+	in    []byte // what is left of the piece being read, or of cut once the piece is joined to it
 	err   error
 }
 
-// SetLimit changes the largest frame that is accepted, from the next frame on.
+// SetLimit changes the largest frame that is accepted, in bytes, from the next frame on.
 func (d *Decoder) SetLimit(bytes int) { d.limit = bytes }
 
-// Feed gives the decoder the next piece. All frames of the piece before must have been taken with Next.
+// Feed gives the decoder the next piece. All frames of the piece before must have been taken with Next. After an error
+// it does nothing.
 func (d *Decoder) Feed(piece []byte) {
-	if len(d.cut) > 0 {
+	switch {
+	case d.err != nil:
+	case len(d.cut) > 0:
 		d.cut = append(d.cut, piece...)
-		piece = d.cut
+		d.in = d.cut
+	default:
+		d.in = piece
 	}
-	d.in = piece
 }
 
 // Next returns the next whole frame; false without an error means that more bytes are needed. The body is valid until
@@ -128,6 +132,7 @@ func (d *Decoder) Next() (Frame, bool, error) {
 	f, n, err := ParseFrame(d.in, limit)
 	if err != nil {
 		d.err = err
+		d.in, d.cut = nil, nil
 		return Frame{}, false, err
 	}
 	if n == 0 {
@@ -138,13 +143,16 @@ func (d *Decoder) Next() (Frame, bool, error) {
 	return f, true, nil
 }
 
-// keep copies the unread beginning of a frame out of the caller's piece, or lets the buffer go when nothing is left.
+// keep holds on to the unread beginning of a frame, or lets the buffer go when nothing is left.
 func (d *Decoder) keep() {
-	if len(d.in) == 0 {
+	switch {
+	case len(d.in) == 0:
 		d.cut = nil
-		return
+	case len(d.in) == len(d.cut):
+		// It is all of cut: a large frame that arrives in many pieces is not copied once for each of them.
+	default:
+		// A buffer of its own: the caller may reuse the piece, and bodies that alias the old buffer are still valid.
+		d.cut = append([]byte(nil), d.in...)
 	}
-	// d.in may be the tail of d.cut: append copies forward within one array, which is what copy allows.
-	d.cut = append(d.cut[:0], d.in...)
-	d.in = nil
+	d.in = d.cut
 }
