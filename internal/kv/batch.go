@@ -25,16 +25,19 @@ type Op struct {
 	Key, Value []byte
 }
 
-// Set gives key a value. The batch keeps both slices: the caller must not change them until it is applied.
+// Set gives key a value. The batch keeps both slices: the caller must not change them before the batch may be
+// reused (see Store.Apply).
 func (b *Batch) Set(key, value []byte) { b.add(Op{OpSet, key, value}) }
 
 // Delete removes key, if it is there.
 func (b *Batch) Delete(key []byte) { b.add(Op{OpDelete, key, nil}) }
 
-// DeleteRange removes the keys in [from, to). An empty or inverted range removes nothing.
+// DeleteRange removes the keys in [from, to). An empty or inverted range removes nothing; an empty from is the start of
+// the store.
 func (b *Batch) DeleteRange(from, to []byte) { b.add(Op{OpDeleteRange, from, to}) }
 
-// Fence makes the batch depend on the shard's term: Apply refuses it with ErrFenced once a later term was claimed.
+// Fence makes the batch depend on the shard's term: Apply refuses it with ErrFenced unless the shard was last claimed
+// at that term. A term of 0 takes the fence away.
 func (b *Batch) Fence(shard uint32, term uint64) { b.shard, b.term = shard, term }
 
 // Fenced returns what Fence was given; a term of 0 means no fence.
@@ -47,7 +50,8 @@ func (b *Batch) Ops() []Op { return b.ops }
 func (b *Batch) Len() int  { return len(b.ops) }
 func (b *Batch) Size() int { return b.size }
 
-// Check returns the first limit that the batch broke as an *OversizeError, or nil. Engines call it before anything else.
+// Check returns the first limit that the batch broke, as an *OversizeError or ErrEmptyKey, or nil. The write that broke
+// it and all later ones are not kept. Engines call Check before anything else.
 func (b *Batch) Check() error { return b.err }
 
 // Reset empties the batch and keeps its memory.
@@ -57,19 +61,22 @@ func (b *Batch) Reset() {
 }
 
 func (b *Batch) add(op Op) {
-	b.ops = append(b.ops, op)
-	b.size += len(op.Key) + len(op.Value)
 	if b.err != nil {
-		return
+		return // refused as a whole: holding more of it would only fill memory
 	}
+	size := b.size + len(op.Key) + len(op.Value)
 	switch {
+	case len(op.Key) == 0 && op.Kind != OpDeleteRange:
+		b.err = ErrEmptyKey
 	case len(op.Key) > MaxKey:
 		b.err = &OversizeError{"key", len(op.Key), MaxKey}
 	case op.Kind == OpDeleteRange && len(op.Value) > MaxKey:
 		b.err = &OversizeError{"key", len(op.Value), MaxKey}
 	case len(op.Value) > MaxValue:
 		b.err = &OversizeError{"value", len(op.Value), MaxValue}
-	case b.size > MaxBatch:
-		b.err = &OversizeError{"batch", b.size, MaxBatch}
+	case size > MaxBatch:
+		b.err = &OversizeError{"batch", size, MaxBatch}
+	default:
+		b.ops, b.size = append(b.ops, op), size
 	}
 }
