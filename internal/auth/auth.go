@@ -18,8 +18,8 @@ package auth
 
 import "fmt"
 
-// RuleError says that text chosen by a person breaks a rule. Its message is meant for that person, names the problem and
-// the remedy, and never repeats a secret.
+// RuleError says that text chosen by a person breaks a rule. Its message is meant for that person, names the
+// problem and the remedy, and never repeats a secret.
 type RuleError struct {
 	What    string // "name", "display name", "password" or "code"
 	Problem string // "has 1 character"

@@ -17,8 +17,8 @@ const (
 	crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 )
 
-// Code is a short random secret that people read out and type: an invitation, or the code in a group's link. It has 60 bits,
-// enough because it can be tried only against the server, which throttles.
+// Code is a short random secret that people read out and type: an invitation, or the code in a group's link. It has
+// 60 bits, enough because it can be tried only against the server, which throttles.
 type Code struct {
 	redacted
 	text *string
@@ -39,8 +39,9 @@ func NewCode(rand io.Reader) (Code, error) {
 	return newCode(symbols), nil
 }
 
-// ParseCode takes a code as a person typed it: in any case, with spaces and hyphens anywhere or nowhere, with O for 0
-// and I or L for 1, and in the full-width characters of an East Asian keyboard. It returns a *RuleError for anything that is no code.
+// ParseCode takes a code as a person typed it: in any case, with spaces and hyphens anywhere or nowhere, with O for
+// 0 and I or L for 1, and in the full-width characters of an East Asian keyboard. It returns a *RuleError for
+// anything that is no code.
 func ParseCode(typed string) (Code, error) {
 	if len(typed) > maxCodeText {
 		return Code{}, &RuleError{"code", fmt.Sprintf("has %d bytes", len(typed)), "copy it without the text around it"}

@@ -21,8 +21,8 @@ const (
 	minRetry    = time.Second
 )
 
-// ErrWrongPassword is what Verify returns for a password that does not fit, for an account that does not exist, and for one
-// that has no password: a client cannot tell them apart.
+// ErrWrongPassword is what Verify returns for a password that does not fit, for an account that does not exist, and
+// for one that has no password: a client cannot tell them apart.
 var ErrWrongPassword = errors.New("auth: wrong name or password")
 
 // BusyError says that the waiting line of a Hasher is full. Nothing was computed.
@@ -35,23 +35,25 @@ func (e *BusyError) Error() string {
 }
 
 // Hasher computes password hashes, a bounded number at a time, because each takes Params.Memory KiB and a core for
-// tens of milliseconds. Callers beyond that number wait in line, first come, first served; callers beyond the line get a *BusyError at
-// once. A Hasher may be used from several goroutines.
+// tens of milliseconds. Callers beyond that number wait in line, first come, first served; callers beyond the line
+// get a *BusyError at once. A Hasher may be used from several goroutines.
 type Hasher struct {
 	params Params
 	line   chan struct{} // one element for each caller that computes or waits
 	slots  chan struct{} // one element for each caller that computes
 }
 
-// NewHasher returns a Hasher that gives new hashes the costs p, computes at most concurrent hashes at once and lets at
-// most waiting further callers wait. Its memory is at most about concurrent × p.Memory KiB in use, and as much again that the
-// garbage collector has yet to take back; records made with greater costs count with theirs, up to MaxMemory.
+// NewHasher returns a Hasher that gives new hashes the costs p, computes at most concurrent hashes at once and lets
+// at most waiting further callers wait. Its resident memory peaks at about 2.5 × concurrent × p.Memory KiB, because
+// the garbage collector takes time to take back what was used; records made with greater costs count with theirs,
+// up to MaxMemory.
 func NewHasher(p Params, concurrent, waiting int) (*Hasher, error) {
 	if err := p.check(); err != nil {
 		return nil, fmt.Errorf("auth: password costs: %w", err)
 	}
 	if concurrent < 1 || waiting < 0 {
-		return nil, fmt.Errorf("auth: %d concurrent and %d waiting password hashes, want at least 1 and 0", concurrent, waiting)
+		return nil, fmt.Errorf("auth: %d concurrent and %d waiting password hashes, want at least 1 and 0",
+			concurrent, waiting)
 	}
 	return &Hasher{
 		params: p,
@@ -60,8 +62,8 @@ func NewHasher(p Params, concurrent, waiting int) (*Hasher, error) {
 	}, nil
 }
 
-// Hash returns the hash of a new password under a salt read from rand. The errors are a *RuleError when pw is shorter than
-// MinPassword, a *BusyError, the end of ctx while waiting, and those of rand.
+// Hash returns the hash of a new password under a salt read from rand. The errors are a *RuleError when pw is
+// shorter than MinPassword, a *BusyError, the end of ctx while waiting, and those of rand.
 func (h *Hasher) Hash(ctx context.Context, rand io.Reader, pw Password) (PasswordHash, error) {
 	if n := utf8.RuneCountInString(*pw.text); n < MinPassword {
 		return PasswordHash{}, &RuleError{"password", fmt.Sprintf("has %d characters", n),
@@ -79,9 +81,9 @@ func (h *Hasher) Hash(ctx context.Context, rand io.Reader, pw Password) (Passwor
 	return PasswordHash{params: h.params, salt: &salt, key: &key}, nil
 }
 
-// Verify returns nil if pw is the password that stored was made from, and ErrWrongPassword if not. A caller that finds no
-// account passes the zero PasswordHash and gets ErrWrongPassword after the same work. The other errors, a *BusyError or
-// the end of ctx while waiting, are no verdict on the password.
+// Verify returns nil if pw is the password that stored was made from, and ErrWrongPassword if not. A caller that
+// finds no account passes the zero PasswordHash and gets ErrWrongPassword after the same work. The other errors, a
+// *BusyError or the end of ctx while waiting, are no verdict on the password.
 func (h *Hasher) Verify(ctx context.Context, stored PasswordHash, pw Password) error {
 	params, salt, want := h.params, make([]byte, saltSize), make([]byte, keySize)
 	if stored.key != nil {
@@ -97,8 +99,8 @@ func (h *Hasher) Verify(ctx context.Context, stored PasswordHash, pw Password) e
 	return nil
 }
 
-// NeedsRehash reports whether stored was made at other costs or sizes than this Hasher's. The caller then replaces it with
-// a new hash while it holds the password that Verify has just accepted.
+// NeedsRehash reports whether stored was made at other costs or sizes than this Hasher's. The caller then replaces
+// it with a new hash while it holds the password that Verify has just accepted.
 func (h *Hasher) NeedsRehash(stored PasswordHash) bool {
 	return stored.key != nil &&
 		(stored.params != h.params || len(*stored.salt) != saltSize || len(*stored.key) != keySize)

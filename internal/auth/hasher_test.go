@@ -73,8 +73,8 @@ func TestUnknownAccountNeverPasses(t *testing.T) {
 	}
 }
 
-// Time is not measured but caused by memory traffic: the work for an account that does not exist must touch as much memory as
-// that for one that does.
+// Time is not measured but caused by memory traffic: the work for an account that does not exist must touch as much
+// memory as that for one that does.
 func TestUnknownAccountCostsTheSame(t *testing.T) {
 	h := newHasher(t, Params{Memory: 4 << 10, Time: 2, Threads: 1}, 1, 0)
 	pw := password(t, "alice-secret")

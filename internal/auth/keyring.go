@@ -20,8 +20,9 @@ const (
 	ringKeySize = 4 + secretSize // id, secret
 )
 
-// KeyRing holds the keys that sign access tokens: new tokens are signed with the current key, and those of the keys before it are
-// still accepted. A ring is immutable, so several goroutines may use it; every node of a cluster holds the same one.
+// KeyRing holds the keys that sign access tokens: new tokens are signed with the current key, and those of the keys
+// before it are still accepted. A ring is immutable, so several goroutines may use it; every node of a cluster
+// holds the same one.
 type KeyRing struct {
 	redacted
 	keys []*signingKey // 1 to MaxKeys with distinct ids, the current one first
@@ -37,11 +38,12 @@ func NewKeyRing(rand io.Reader) (*KeyRing, error) {
 	return new(KeyRing).Rotate(rand)
 }
 
-// Rotate returns a ring whose current key is a new one read from rand, followed by the newest MaxKeys-1 keys of r. Nodes
-// that still hold r cannot check tokens signed with the new key, so it is stored and shared before it is used.
+// Rotate returns a ring whose current key is a new one read from rand, followed by the newest MaxKeys-1 keys of r.
+// Nodes that still hold r cannot check tokens signed with the new key, so it is stored and shared before it is
+// used.
 func (r *KeyRing) Rotate(rand io.Reader) (*KeyRing, error) {
-	// Ids are random, not counted: a server restored from a backup would count the same ids again, and then take the tokens
-	// it had signed for forgeries.
+	// Ids are random, not counted: a server restored from a backup would count the same ids again, and then take the
+	// tokens it had signed for forgeries.
 	var key *signingKey
 	for key == nil || r.find(key.id) != nil {
 		random, err := readString(rand, ringKeySize)
@@ -54,8 +56,8 @@ func (r *KeyRing) Rotate(rand io.Reader) (*KeyRing, error) {
 	return &KeyRing{keys: append([]*signingKey{key}, kept...)}, nil
 }
 
-// Reveal returns the ring for the caller's record: a version byte, then for each key, the current one first, its id (u32,
-// big-endian) and 32 bytes of secret.
+// Reveal returns the ring for the caller's record: a version byte, then for each key, the current one first, its id
+// (u32, big-endian) and 32 bytes of secret.
 func (r *KeyRing) Reveal() []byte {
 	b := []byte{ringVersion}
 	for _, k := range r.keys {
@@ -100,9 +102,9 @@ func (r *KeyRing) find(id uint32) *signingKey {
 	return nil
 }
 
-// mac returns the HMAC-SHA256 (RFC 2104 §2) of "hya_" and body. It is written out because crypto/hmac allocates two hashes for each
-// computation, and after a restart every client presents its ticket at once. The key is shorter than a block, so it
-// is padded with zeros.
+// mac returns the HMAC-SHA256 (RFC 2104 §2) of "hya_" and body. It is written out because crypto/hmac allocates two
+// hashes for each computation, and after a restart every client presents its ticket at once. The key is shorter
+// than a block, so it is padded with zeros.
 func (k *signingKey) mac(body *[ticketBody]byte) [ticketMAC]byte {
 	const block = sha256.BlockSize
 	var inner [block + len(AccessTokenPrefix) + ticketBody]byte

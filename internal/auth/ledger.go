@@ -17,11 +17,11 @@ type rule struct {
 
 // ledger counts failures in a bounded number of records. All times are spans since one start, and never go back.
 //
-// A record is one time, clear, at which its last failure will be forgiven; each failure moves it a step further. When the
-// ledger is full, the record that would be clear first gives way. To push out a record with n failures, an attacker has
-// to keep every other record at n failures or more, which is limit × n guesses within the time in which they are forgiven, and
-// even that wins nothing: the ledger remembers in floor how far the records pushed out reached, and until then
-// whoever is new to it starts with the free failures used up.
+// A record is one time, clear, at which its last failure will be forgiven; each failure moves it a step further.
+// When the ledger is full, the record that would be clear first gives way. To push out a record with n failures, an
+// attacker has to keep every other record at n failures or more, which is limit × n guesses within the time in
+// which they are forgiven, and even that wins nothing: the ledger remembers in floor how far the records pushed out
+// reached, and until then whoever is new to it starts with the free failures used up.
 type ledger struct {
 	rule
 	limit   int
@@ -94,8 +94,8 @@ func (l *ledger) forget(key [16]byte) {
 	}
 }
 
-// makeRoom removes up to two records that are clear, so that the ledger shrinks faster than it grows, or the first to be
-// if it is full.
+// makeRoom removes up to two records that are clear, so that the ledger shrinks faster than it grows, or the first
+// to be if it is full.
 func (l *ledger) makeRoom(at time.Duration) {
 	for range 2 {
 		if len(l.order) > 0 && l.order[0].clear <= at {

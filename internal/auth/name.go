@@ -16,8 +16,8 @@ const (
 	MaxDisplayName = 64
 )
 
-// ParseName returns the canonical form of an account name as a person typed it: without white space around it and with
-// A to Z in lower case. No other letter is folded: the Kelvin sign is not a k. The error is that of ValidName.
+// ParseName returns the canonical form of an account name as a person typed it: without white space around it and
+// with A to Z in lower case. No other letter is folded: the Kelvin sign is not a k. The error is that of ValidName.
 func ParseName(typed string) (string, error) {
 	name := strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
@@ -31,9 +31,9 @@ func ParseName(typed string) (string, error) {
 	return name, nil
 }
 
-// ValidName returns nil for a canonical account name: MinName to MaxName of the characters a to z, 0 to 9, '.', '_' and
-// '-', with a letter or digit at both ends, so that a name followed by a full stop can be told from its sentence.
-// Otherwise it returns a *RuleError.
+// ValidName returns nil for a canonical account name: MinName to MaxName of the characters a to z, 0 to 9, '.', '_'
+// and '-', with a letter or digit at both ends, so that a name followed by a full stop can be told from its
+// sentence. Otherwise it returns a *RuleError.
 func ValidName(name string) error {
 	if name == "" {
 		return &RuleError{"name", "is empty", fmt.Sprintf("use %d to %d characters", MinName, MaxName)}
@@ -79,8 +79,9 @@ func ParseDisplayName(typed string) (string, error) {
 	return name, nil
 }
 
-// ValidDisplayName returns nil for a canonical display name: 1 to MaxDisplayName code points of NFC text, trimmed, with
-// something to see in it and nothing that could disguise it or the text around it. Otherwise it returns a *RuleError.
+// ValidDisplayName returns nil for a canonical display name: 1 to MaxDisplayName code points of NFC text, trimmed,
+// with something to see in it and nothing that could disguise it or the text around it. Otherwise it returns a
+// *RuleError.
 func ValidDisplayName(name string) error {
 	if err := boundDisplayName(name); err != nil {
 		return err
@@ -111,7 +112,8 @@ func ValidDisplayName(name string) error {
 	return nil
 }
 
-// boundDisplayName refuses what the other checks need not look at. Composing may shorten a text, so the bound is not the final one.
+// boundDisplayName refuses what the other checks need not look at. Composing may shorten a text, so the bound is
+// not the final one.
 func boundDisplayName(name string) error {
 	const most = 4 * MaxDisplayName * utf8.UTFMax
 	switch {

@@ -22,10 +22,10 @@ type Password struct {
 	text *string
 }
 
-// NewPassword takes a password as a person typed it. So that the same password typed on another keyboard gives the same
-// bytes, it maps every Unicode space to U+0020 and composes to NFC, as the OpaqueString profile does (RFC 8265 §4.2.2).
-// It returns a *RuleError for text that is empty, longer than MaxPassword, not UTF-8, or contains control characters.
-// Only Hasher.Hash asks for MinPassword, so that raising the minimum locks nobody out.
+// NewPassword takes a password as a person typed it. So that the same password typed on another keyboard gives the
+// same bytes, it maps every Unicode space to U+0020 and composes to NFC, as the OpaqueString profile does (RFC 8265
+// §4.2.2). It returns a *RuleError for text that is empty, longer than MaxPassword, not UTF-8, or contains control
+// characters. Only Hasher.Hash asks for MinPassword, so that raising the minimum locks nobody out.
 func NewPassword(typed string) (Password, error) {
 	switch {
 	case typed == "":

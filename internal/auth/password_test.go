@@ -42,7 +42,9 @@ func TestNewPassword(t *testing.T) {
 }
 
 func FuzzNewPassword(f *testing.F) {
-	for _, seed := range []string{"alice-secret", "cafe\u0301", "\u3000\u00a0 x", "\u1112\u1161\u11ab", "\xff", "a\u0301\u0323"} {
+	for _, seed := range []string{
+		"alice-secret", "cafe\u0301", "\u3000\u00a0 x", "\u1112\u1161\u11ab", "\xff", "a\u0301\u0323",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {

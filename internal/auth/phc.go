@@ -47,8 +47,8 @@ func (p Params) check() error {
 	return nil
 }
 
-// PasswordHash is a parsed argon2id hash. The zero value stands for an account that does not exist or has no password;
-// Hasher.Verify spends the same time on it and never accepts.
+// PasswordHash is a parsed argon2id hash. The zero value stands for an account that does not exist or has no
+// password; Hasher.Verify spends the same time on it and never accepts.
 type PasswordHash struct {
 	redacted
 	params    Params
@@ -71,8 +71,8 @@ func (h PasswordHash) Reveal() string {
 		phcEncoding.EncodeToString([]byte(*h.salt)), phcEncoding.EncodeToString([]byte(*h.key)))
 }
 
-// ParsePasswordHash parses what Reveal returned. It accepts only the canonical spelling, so that a parsed hash reveals
-// the same bytes again, and only costs within the bounds above; anything else is ErrHashFormat.
+// ParsePasswordHash parses what Reveal returned. It accepts only the canonical spelling, so that a parsed hash
+// reveals the same bytes again, and only costs within the bounds above; anything else is ErrHashFormat.
 func ParsePasswordHash(text string) (PasswordHash, error) {
 	if len(text) > maxHashText {
 		return PasswordHash{}, fmt.Errorf("%w: %d bytes long, at most %d", ErrHashFormat, len(text), maxHashText)

@@ -70,8 +70,9 @@ func (r *KeyRing) Sign(t Ticket) (AccessToken, error) {
 	return AccessToken{text: &text}, nil
 }
 
-// Verify returns the ticket in the text of an access token. The errors are ErrMalformed, ErrUnknownKey, ErrBadSignature
-// and ErrExpired, the first that applies in this order, so ErrExpired is said of genuine tickets alone. Verify allocates nothing.
+// Verify returns the ticket in the text of an access token. The errors are ErrMalformed, ErrUnknownKey,
+// ErrBadSignature and ErrExpired, the first that applies in this order, so ErrExpired is said of genuine tickets
+// alone. Verify allocates nothing.
 func (r *KeyRing) Verify(now time.Time, text string) (Ticket, error) {
 	var raw [ticketBody + ticketMAC]byte
 	if !decodeTicketText(&raw, text) {

@@ -35,7 +35,8 @@ var (
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
 // TokenHash is the SHA-256 of a token, the only part of it that the server keeps. A fast hash is enough, because
-// nobody can search 256 bits of randomness. It is no secret. The zero TokenHash, for a record that was not found, equals no token's.
+// nobody can search 256 bits of randomness. It is no secret. The zero TokenHash, for a record that was not found,
+// equals no token's.
 type TokenHash [sha256.Size]byte
 
 // Equal compares in constant time.
@@ -43,8 +44,8 @@ func (h TokenHash) Equal(other TokenHash) bool {
 	return subtle.ConstantTimeCompare(h[:], other[:]) == 1
 }
 
-// DeviceToken is the long-lived credential of one device of one account. It names both, so that the record is found by
-// key, and is revoked by deleting that record. Its text is "hyd_" and the base64url of, big-endian,
+// DeviceToken is the long-lived credential of one device of one account. It names both, so that the record is found
+// by key, and is revoked by deleting that record. Its text is "hyd_" and the base64url of, big-endian,
 //
 //	account u64 | device u64 | secret 32 bytes | CRC-32 (IEEE) of "hyd_" and all before, u32
 type DeviceToken struct {
@@ -63,8 +64,8 @@ func NewDeviceToken(rand io.Reader, account, device uint64) (DeviceToken, error)
 	return DeviceToken{Account: account, Device: device, secret: &secret}, nil
 }
 
-// ParseDeviceToken parses what Reveal returned, or returns ErrMalformed or ErrMistyped. It proves nothing: compare Hash with
-// the record of the device that the token names.
+// ParseDeviceToken parses what Reveal returned, or returns ErrMalformed or ErrMistyped. It proves nothing: compare
+// Hash with the record of the device that the token names.
 func ParseDeviceToken(text string) (DeviceToken, error) {
 	var body [deviceBody]byte
 	if err := parseToken(DeviceTokenPrefix, text, body[:]); err != nil {
@@ -84,8 +85,8 @@ func (t DeviceToken) Reveal() string {
 	return tokenText(DeviceTokenPrefix, body[:])
 }
 
-// Hash returns what the server stores. It covers the account and the device, so that a record copied to another place fits no
-// token.
+// Hash returns what the server stores. It covers the account and the device, so that a record copied to another
+// place fits no token.
 func (t DeviceToken) Hash() TokenHash {
 	body := t.body()
 	return hashToken(DeviceTokenPrefix, body[:])
@@ -98,8 +99,8 @@ func (t DeviceToken) body() (body [deviceBody]byte) {
 	return body
 }
 
-// APIKey is the credential of a program that uses the server API. The caller stores its Hash under ID, beside a name for
-// people that ValidName accepts. Its text is "hyk_" and the base64url of, big-endian,
+// APIKey is the credential of a program that uses the server API. The caller stores its Hash under ID, beside a
+// name for people that ValidName accepts. Its text is "hyk_" and the base64url of, big-endian,
 //
 //	id u64 | secret 32 bytes | CRC-32 (IEEE) of "hyk_" and all before, u32
 type APIKey struct {
@@ -118,8 +119,8 @@ func NewAPIKey(rand io.Reader) (APIKey, error) {
 	return APIKey{ID: id, secret: &secret}, nil
 }
 
-// ParseAPIKey parses what Reveal returned, or returns ErrMalformed or ErrMistyped. It proves nothing: compare Hash with the
-// record under ID.
+// ParseAPIKey parses what Reveal returned, or returns ErrMalformed or ErrMistyped. It proves nothing: compare Hash
+// with the record under ID.
 func ParseAPIKey(text string) (APIKey, error) {
 	var body [apiKeyBody]byte
 	if err := parseToken(APIKeyPrefix, text, body[:]); err != nil {
