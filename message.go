@@ -183,9 +183,12 @@ type Devices struct{ List []Device }
 
 // Setting is a value that an account's devices share.
 type Setting struct {
-	Name  string // at most MaxLabel bytes
+	Name  string // at most MaxSettingName bytes
 	Value []byte // at most MaxSetting bytes; empty when it was removed
 }
 
-// MaxSetting bounds a Setting's value, in bytes.
-const MaxSetting = 4 << 10
+// Bounds of a Setting, in bytes.
+const (
+	MaxSettingName = 64
+	MaxSetting     = 4 << 10
+)

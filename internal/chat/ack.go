@@ -1,0 +1,119 @@
+package chat
+
+import (
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+// Acknowledge notes that the caller's device has applied everything that a key stands for. It serves delivered receipts
+// and retention; what the device gets next depends on the key that it presents, not on this. Nobody waits for it, and
+// when it is lost the next key says the same.
+func (s *Service) Acknowledge(c Caller, key hongyan.SyncKey) {
+	v := key.Seen(hongyan.TypeMessage)
+	if v == 0 || key.User != c.User || key.Generation != s.shard.Engine().Generation() {
+		return
+	}
+	if known, ok := s.acked.Get(c); ok && known >= v {
+		return
+	}
+	s.acknowledge(c, v)
+}
+
+func (s *Service) acknowledge(c Caller, v hongyan.Version) {
+	inbox.Change(s.shard, func(tx *inbox.Tx) (bool, error) { return acknowledge(tx, c, v) }, func(more bool, err error) {
+		switch {
+		case err != nil:
+		case more:
+			s.acknowledge(c, v) // a long way was acknowledged at once: it is gone piece by piece
+		default:
+			s.acked.Add(c, v)
+		}
+	})
+}
+
+// acknowledge moves the device's cursor to v and gives receipts for a piece of what came within its account's reach by
+// that. It reports whether more pieces are left.
+func acknowledge(tx *inbox.Tx, c Caller, v hongyan.Version) (more bool, err error) {
+	if v > tx.Newest() {
+		return false, nil // not a key of ours
+	}
+	device := store.Holder{User: c.User, Device: c.Device}
+	cursor, err := store.Cursors.Get(tx, device)
+	if err != nil {
+		return false, err
+	}
+	if cursor == nil || cursor.Version < v {
+		store.Cursors.Put(tx.Tx, device, &store.Cursor{Version: v})
+	}
+	account := store.Holder{User: c.User}
+	if cursor, err = store.Cursors.Get(tx, account); err != nil {
+		return false, err
+	}
+	var from hongyan.Version
+	if cursor != nil {
+		from = cursor.Version
+	}
+	if from >= v {
+		return false, nil
+	}
+	reached, upTo, more, err := delivered(tx, c.User, from, v)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range reached {
+		if err := deliver(tx, c.User, r.conversation, r.ordinal); err != nil {
+			return false, err
+		}
+	}
+	store.Cursors.Put(tx.Tx, account, &store.Cursor{Version: upTo})
+	return more, nil
+}
+
+// reached is how far a conversation has come to an account.
+type reached struct {
+	conversation hongyan.ConversationID
+	ordinal      hongyan.Ordinal
+}
+
+// delivered looks through the log of u for messages of others in (from, v]: at most scanReceipts entries, up to upTo.
+func delivered(tx *inbox.Tx, u hongyan.UserID, from, v hongyan.Version) (list []reached, upTo hongyan.Version, more bool, err error) {
+	upTo = v
+	index := map[hongyan.ConversationID]int{}
+	n := 0
+	err = store.ListEntries(tx, u, hongyan.TypeMessage, from, v, false, func(e store.Entry) bool {
+		if n++; n > scanReceipts {
+			more = true
+			return false
+		}
+		upTo = e.Version
+		if e.Ref.Kind != store.RefMessage {
+			return true
+		}
+		i, ok := index[e.Ref.Conversation]
+		if !ok {
+			i = len(list)
+			index[e.Ref.Conversation] = i
+			list = append(list, reached{conversation: e.Ref.Conversation})
+		}
+		list[i].ordinal = e.Ref.Ordinals[0]
+		return true
+	})
+	if !more {
+		upTo = v
+	}
+	return list, upTo, more, err
+}
+
+// deliver raises u's delivered mark of a conversation and tells the writers.
+func deliver(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) error {
+	part := store.Part{User: u, Conversation: c}
+	old, err := store.Views.Get(tx, part)
+	if err != nil || old == nil || old.Delivered >= o {
+		return err
+	}
+	v := *old
+	v.Delivered = o
+	store.Views.Put(tx.Tx, part, &v)
+	return tellWriters(tx, c, u, old.Delivered, o)
+}

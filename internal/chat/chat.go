@@ -1,0 +1,113 @@
+// Package chat is what accounts may do with each other: write, recall, read, know each other, form groups. It holds the
+// rules and the permissions; the order and the log of changes are package inbox's, the records package store's.
+//
+// Every method of Service answers through a callback when the answer is durable. What changes something is checked in
+// commit order, by the writer, so that a removal or a block that committed first is respected.
+package chat
+
+import (
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+// Limits of what accounts can have and do.
+const (
+	MaxMembers       = 500    // of a group
+	MaxGroups        = 1000   // that an account is in
+	MaxContacts      = 10_000 // records of others that an account keeps
+	MaxAsking        = 200    // accounts that wait to be let into one group
+	MaxReceiptGroup  = 50     // members up to which a group has receipts per reader
+	MaxRemovals      = 100    // messages deleted for oneself in one request
+	MaxRemark        = 64     // characters of a remark
+	MaxNote          = 256    // characters of a request's note
+	MaxTitle         = 64     // characters of a group's title
+	MaxAnnouncement  = 2000   // characters of a group's announcement
+	MaxBio           = 256    // characters
+	MaxSettings      = 200    // values that an account's devices share
+	MaxInvited       = 100    // accounts brought into a group by one request
+	MaxProfiles      = 100    // accounts looked up by one request
+	MaxPage          = 500    // changes in one answer
+	DefaultPage      = 100
+	MaxHistory       = 200 // messages in one answer
+	DefaultHistory   = 50
+	MaxPageBytes     = 512 << 10 // about, of one answer; one change more may stand in it
+	MaxConversations = 200       // in a list of conversations
+	WindowSize       = 50        // conversations in a reset's window
+	CachedCursors    = 1 << 16   // devices whose acknowledged version is remembered
+	scanReceipts     = 1000      // log entries or messages looked through at once for receipts
+)
+
+// Config is what an operator decides.
+type Config struct {
+	ContactsOnly bool          // a direct message needs an accepted contact
+	RecallWindow time.Duration // how long a sender may take a message back
+}
+
+// Caller is who asks.
+type Caller struct {
+	User   hongyan.UserID
+	Device hongyan.DeviceID
+}
+
+// Service does what accounts ask for. Random returns random bits, for ids.
+type Service struct {
+	shard  *inbox.Shard
+	config Config
+	random func() uint64
+	acked  *lru.Cache[Caller, hongyan.Version] // what devices have acknowledged, as far as it is remembered
+}
+
+// New makes the service of a shard.
+func New(s *inbox.Shard, c Config, random func() uint64) *Service {
+	acked, err := lru.New[Caller, hongyan.Version](CachedCursors)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Service{s, c, random, acked}
+}
+
+// none is the result of what only succeeds or fails.
+type none = struct{}
+
+// finish adapts a callback that takes only an error.
+func finish(done func(error)) func(none, error) {
+	return func(_ none, err error) { done(err) }
+}
+
+// account reads the account of u, which must exist and may be asked of by others.
+func account(r store.Reader, u hongyan.UserID) (*store.Account, error) {
+	a, err := store.Accounts.Get(r, u)
+	if err == nil && (a == nil || a.Disabled) {
+		return nil, hongyan.Errorf(hongyan.NotFound, "there is no account %d", u)
+	}
+	return a, err
+}
+
+// Target names the other side of a request: an account by id or by name.
+type Target struct {
+	User hongyan.UserID
+	Name string
+}
+
+// resolve returns the account that t names.
+func (t Target) resolve(r store.Reader) (hongyan.UserID, *store.Account, error) {
+	u := t.User
+	if u == 0 {
+		named, err := store.Names.Get(r, t.Name)
+		if err != nil {
+			return 0, nil, err
+		}
+		if named == nil {
+			return 0, nil, hongyan.Errorf(hongyan.NotFound, "there is no account %q", t.Name).
+				WithHint("check the spelling; account names are lower case")
+		}
+		u = *named
+	}
+	a, err := account(r, u)
+	return u, a, err
+}

@@ -1,0 +1,235 @@
+package chat
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+// Conversations reads the present state of the named conversations of the caller, or of its most recent ones, newest
+// first. Those that the caller has no part in are left out.
+func (s *Service) Conversations(c Caller, ids []hongyan.ConversationID, limit uint32, done func([]hongyan.Conversation, error)) {
+	if len(ids) > MaxConversations {
+		done(nil, hongyan.Errorf(hongyan.TooMany, "%d conversations at once, the limit is %d", len(ids), MaxConversations))
+		return
+	}
+	inbox.Look(s.shard, func(r *inbox.Read) ([]hongyan.Conversation, error) {
+		if len(ids) == 0 {
+			return recent(r, c.User, pageLimit(limit, WindowSize, MaxConversations))
+		}
+		return conversations(r, c.User, ids)
+	}, done)
+}
+
+// conversations reads the states of several conversations of u.
+func conversations(r store.Reader, u hongyan.UserID, ids []hongyan.ConversationID) ([]hongyan.Conversation, error) {
+	list := make([]hongyan.Conversation, 0, len(ids))
+	for _, id := range ids {
+		v, err := store.Views.Get(r, store.Part{User: u, Conversation: id})
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			continue
+		}
+		state, err := conversationOf(r, u, id, v)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, state)
+	}
+	return list, nil
+}
+
+// recent reads u's most recent conversations, newest first, each with its last message.
+func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation, error) {
+	type candidate struct {
+		id   hongyan.ConversationID
+		view store.ConversationView
+		last *hongyan.Message
+	}
+	var all []candidate
+	err := store.ListViews(r, u, func(id hongyan.ConversationID, v *store.ConversationView) bool {
+		all = append(all, candidate{id: id, view: *v})
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].last, err = lastMessage(r, all[i].id, &all[i].view); err != nil {
+			return nil, err
+		}
+	}
+	time := func(c candidate) int64 {
+		if c.last == nil {
+			return 0
+		}
+		return c.last.TimeMS
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(time(b), time(a)) })
+	var list []hongyan.Conversation
+	for _, c := range all[:min(limit, len(all))] {
+		state, err := conversationOf(r, u, c.id, &c.view)
+		if err != nil {
+			return nil, err
+		}
+		state.LastMessage = c.last
+		list = append(list, state)
+	}
+	return list, nil
+}
+
+// lastMessage is the newest message that a view shows, if there is one.
+func lastMessage(r store.Reader, c hongyan.ConversationID, v *store.ConversationView) (*hongyan.Message, error) {
+	last, err := store.LastOrdinal(r, c)
+	if err != nil {
+		return nil, err
+	}
+	from, to := bounds(v, last)
+	var m *hongyan.Message
+	err = store.ListMessages(r, c, from, to, true, func(found *hongyan.Message) bool { m = found; return false })
+	return m, err
+}
+
+// conversationOf is a conversation as u sees it.
+func conversationOf(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, v *store.ConversationView) (hongyan.Conversation, error) {
+	last, err := store.LastOrdinal(r, id)
+	if err != nil {
+		return hongyan.Conversation{}, err
+	}
+	_, end := bounds(v, last)
+	c := hongyan.Conversation{
+		ID: id, Last: end, Read: v.Read, Joined: v.Joined, Left: v.Left, Cleared: v.Cleared, Pinned: v.Pinned,
+		Muted: v.Muted, Hidden: v.Hidden && v.HiddenAt >= end,
+	}
+	if c.Unread, err = unread(r, u, id, v, end); err != nil {
+		return c, err
+	}
+	if g, ok := id.Group(); ok {
+		group, err := store.Groups.Get(r, g)
+		if group != nil {
+			c.Title = group.Title
+		}
+		return c, err
+	}
+	return c, addPeer(r, u, id, &c)
+}
+
+// addPeer completes the state of a direct conversation with what is known of the other side.
+func addPeer(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, c *hongyan.Conversation) error {
+	peer, ok := id.Peer(u)
+	if !ok {
+		return nil
+	}
+	a, err := store.Accounts.Get(r, peer)
+	if err != nil || a == nil {
+		return err
+	}
+	profile := a.Profile(peer)
+	c.Peer, c.Title = &profile, cmp.Or(a.DisplayName, a.Name)
+	k, err := store.Contacts.Get(r, store.Pair{User: u, Other: peer})
+	if err != nil {
+		return err
+	}
+	if k != nil && k.Remark != "" {
+		c.Title = k.Remark
+	}
+	theirs, err := store.Views.Get(r, store.Part{User: peer, Conversation: id})
+	if theirs != nil && peer != u {
+		c.Delivered, c.PeerRead = theirs.Delivered, theirs.Read
+	}
+	return err
+}
+
+// unread counts the messages of others, not recalled, that u may see and has not read, up to hongyan.MaxUnread.
+func unread(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, v *store.ConversationView, end hongyan.Ordinal) (int, error) {
+	n := 0
+	err := store.ListMessages(r, id, max(v.Read, v.Joined)+1, end, false, func(m *hongyan.Message) bool {
+		if m.From != u && m.State == hongyan.Present {
+			n++
+		}
+		return n < hongyan.MaxUnread
+	})
+	return n, err
+}
+
+// HistoryQuery asks for messages of a conversation: below Before (0: the end), newest first; or, if After is set,
+// above it, oldest first.
+type HistoryQuery struct {
+	Conversation  hongyan.ConversationID
+	Before, After hongyan.Ordinal
+	Limit         uint32
+}
+
+// History is a page of messages, in rising order of ordinal.
+type History struct {
+	Messages []*hongyan.Message
+	More     bool
+}
+
+// History reads messages that the caller may see: those of its time as a member, neither cleared nor deleted by it.
+func (s *Service) History(c Caller, q HistoryQuery, done func(History, error)) {
+	inbox.Look(s.shard, func(r *inbox.Read) (History, error) {
+		v, err := partOf(r, c.User, q.Conversation)
+		if err != nil {
+			return History{}, err
+		}
+		last, err := store.LastOrdinal(r, q.Conversation)
+		if err != nil {
+			return History{}, err
+		}
+		from, to := bounds(v, last)
+		if q.After != 0 {
+			from = max(from, q.After+1)
+		} else if q.Before != 0 {
+			to = min(to, q.Before-1)
+		}
+		return history(r, c.User, q.Conversation, from, to, q.After == 0, pageLimit(q.Limit, DefaultHistory, MaxHistory))
+	}, done)
+}
+
+func history(r store.Reader, u hongyan.UserID, c hongyan.ConversationID, from, to hongyan.Ordinal, falling bool, limit int) (History, error) {
+	var page History
+	if from > to {
+		return page, nil
+	}
+	hidden, err := store.Hidden(r, u, c, from, to)
+	if err != nil {
+		return page, err
+	}
+	size := 0
+	err = store.ListMessages(r, c, from, to, falling, func(m *hongyan.Message) bool {
+		if hidden[m.Ordinal] {
+			return true
+		}
+		if page.More = len(page.Messages) == limit || size > MaxPageBytes; page.More {
+			return false
+		}
+		size += contentSize(&m.Content)
+		page.Messages = append(page.Messages, m)
+		return true
+	})
+	if falling {
+		slices.Reverse(page.Messages)
+	}
+	return page, err
+}
+
+// contentSize is about how many bytes a message takes in an answer.
+func contentSize(c *hongyan.Content) int {
+	n := 128 + len(c.Text) + 8*len(c.Mentions)
+	if c.Media != nil {
+		n += 128 + len(c.Media.Thumbnail)
+	}
+	if c.Custom != nil {
+		n += len(c.Custom.Data)
+	}
+	if c.Notice != nil {
+		n += len(c.Notice.Text) + 8*len(c.Notice.Users)
+	}
+	return n
+}

@@ -1,0 +1,191 @@
+package chat
+
+import (
+	"slices"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+// SetRole makes a member an admin, takes that back, or hands the group over. The owner does this.
+func (s *Service) SetRole(c Caller, g hongyan.GroupID, u hongyan.UserID, role hongyan.Role, done func(error)) {
+	if role < hongyan.RoleMember || role > hongyan.RoleOwner {
+		done(hongyan.Errorf(hongyan.Invalid, "there is no role %d", role).WithHint("the roles are member, admin and owner"))
+		return
+	}
+	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+		group, err := liveGroup(tx, g, c.User)
+		if err != nil {
+			return none{}, err
+		}
+		member := group.Find(u)
+		switch {
+		case group.Owner != c.User:
+			return none{}, hongyan.Errorf(hongyan.Forbidden, "only the owner of the group may do this")
+		case member == nil:
+			return none{}, hongyan.Errorf(hongyan.NotMember, "account %d is not a member", u)
+		case u == c.User && role != hongyan.RoleOwner:
+			return none{}, hongyan.Errorf(hongyan.Forbidden, "a group has an owner").WithHint("hand it over to somebody else")
+		case member.Role == role:
+			return none{}, nil
+		}
+		group = copyGroup(group)
+		notice := hongyan.Notice{Event: hongyan.NoticeAdmin, Users: []hongyan.UserID{u}}
+		switch role {
+		case hongyan.RoleMember:
+			notice.Event = hongyan.NoticeNoAdmin
+		case hongyan.RoleOwner:
+			notice.Event = hongyan.NoticeOwner
+			group.Find(c.User).Role = hongyan.RoleAdmin
+			group.Owner = u
+		}
+		group.Find(u).Role = role
+		return none{}, s.saveGroup(tx, g, group, c.User, notice)
+	}, finish(done))
+}
+
+// GroupChange is what owner and admins may set; nil fields stay as they are.
+type GroupChange struct {
+	Title, Announcement, Avatar *string
+	Policy                      *hongyan.JoinPolicy
+	MutedAll                    *bool
+	NewLink                     bool
+}
+
+// SetGroup changes a group.
+func (s *Service) SetGroup(c Caller, g hongyan.GroupID, change GroupChange, done func(hongyan.Group, error)) {
+	if err := change.check(); err != nil {
+		done(hongyan.Group{}, err)
+		return
+	}
+	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Group, error) {
+		group, err := ruledGroup(tx, g, c.User)
+		if err != nil {
+			return hongyan.Group{}, err
+		}
+		group = copyGroup(group)
+		oldLink := group.Link
+		if change.NewLink {
+			if group.Link, err = s.newLink(tx); err != nil {
+				return hongyan.Group{}, err
+			}
+		}
+		notice := change.apply(group)
+		if change.NewLink {
+			store.Links.Delete(tx.Tx, oldLink)
+			store.Links.Put(tx.Tx, group.Link, &g)
+		}
+		if err := s.saveGroup(tx, g, group, c.User, notice); err != nil {
+			return hongyan.Group{}, err
+		}
+		return groupFor(g, group, c.User), nil
+	}, done)
+}
+
+func (change *GroupChange) check() error {
+	var err error
+	if change.Title != nil {
+		err = firstError(err, checkLength("title", *change.Title, MaxTitle))
+	}
+	if change.Announcement != nil {
+		err = firstError(err, checkLength("announcement", *change.Announcement, MaxAnnouncement))
+	}
+	if change.Avatar != nil {
+		err = firstError(err, checkLength("avatar", *change.Avatar, hongyan.MaxLabel))
+	}
+	if change.Policy != nil {
+		err = firstError(err, checkPolicy(*change.Policy))
+	}
+	return err
+}
+
+// apply changes the group and returns the notice of the most telling change; avatar, policy and link have none.
+func (change *GroupChange) apply(g *store.Group) hongyan.Notice {
+	var notice hongyan.Notice
+	if change.Avatar != nil {
+		g.Avatar = *change.Avatar
+	}
+	if change.Policy != nil {
+		g.Policy = *change.Policy
+	}
+	if change.MutedAll != nil && *change.MutedAll != g.MutedAll {
+		g.MutedAll = *change.MutedAll
+		notice = hongyan.Notice{Event: hongyan.NoticeUnmuted}
+		if g.MutedAll {
+			notice.Event = hongyan.NoticeMuted
+		}
+	}
+	if change.Announcement != nil && *change.Announcement != g.Announcement {
+		g.Announcement = *change.Announcement
+		notice = hongyan.Notice{Event: hongyan.NoticeAnnouncement, Text: g.Announcement}
+	}
+	if change.Title != nil && *change.Title != g.Title {
+		g.Title = *change.Title
+		notice = hongyan.Notice{Event: hongyan.NoticeTitle, Text: g.Title}
+	}
+	return notice
+}
+
+// MuteMember silences a member until a time, in Unix milliseconds; 0 lifts it.
+func (s *Service) MuteMember(c Caller, g hongyan.GroupID, u hongyan.UserID, untilMS int64, done func(error)) {
+	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+		group, err := ruledGroup(tx, g, c.User)
+		if err != nil {
+			return none{}, err
+		}
+		switch m := group.Find(u); {
+		case m == nil:
+			return none{}, hongyan.Errorf(hongyan.NotMember, "account %d is not a member", u)
+		case m.Role >= group.Find(c.User).Role:
+			return none{}, hongyan.Errorf(hongyan.Forbidden, "account %d ranks no lower in the group", u)
+		}
+		group = copyGroup(group)
+		group.Find(u).MutedUntilMS = untilMS
+		notice := hongyan.Notice{Event: hongyan.NoticeUnmuted, Users: []hongyan.UserID{u}}
+		if untilMS > tx.NowMS() {
+			notice.Event = hongyan.NoticeMuted
+		}
+		return none{}, s.saveGroup(tx, g, group, c.User, notice)
+	}, finish(done))
+}
+
+// Dissolve ends a group. Its members keep what they have; nobody can write any more.
+func (s *Service) Dissolve(c Caller, g hongyan.GroupID, done func(error)) {
+	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+		group, err := liveGroup(tx, g, c.User)
+		if err != nil {
+			return none{}, err
+		}
+		if group.Owner != c.User {
+			return none{}, hongyan.Errorf(hongyan.Forbidden, "only the owner of the group may dissolve it")
+		}
+		group = copyGroup(group)
+		group.Dissolved, group.Asking = true, nil
+		store.Links.Delete(tx.Tx, group.Link)
+		group.Link = ""
+		if err := s.saveGroup(tx, g, group, c.User, hongyan.Notice{Event: hongyan.NoticeDissolved}); err != nil {
+			return none{}, err
+		}
+		return none{}, closeTo(tx, g, memberIDs(group))
+	}, finish(done))
+}
+
+func checkPolicy(p hongyan.JoinPolicy) error {
+	if p < hongyan.JoinByInvitation || p > hongyan.JoinByLink {
+		return hongyan.Errorf(hongyan.Invalid, "there is no join policy %d", p).
+			WithHint("the policies are invitation, approval and link")
+	}
+	return nil
+}
+
+func checkInvited(others []Target) error {
+	if len(others) > MaxInvited {
+		return hongyan.Errorf(hongyan.TooMany, "%d accounts at once, the limit is %d", len(others), MaxInvited).
+			WithHint("bring them in by several requests")
+	}
+	if i := slices.IndexFunc(others, func(t Target) bool { return t.User == 0 && t.Name == "" }); i >= 0 {
+		return hongyan.Errorf(hongyan.Invalid, "account number %d of the request is empty", i+1)
+	}
+	return nil
+}

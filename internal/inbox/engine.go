@@ -1,0 +1,380 @@
+// Package inbox is the sync engine: it gives every change of an account its place in the account's log, makes rounds of
+// changes durable, and answers what is newer than a SyncKey.
+//
+// All changes of a shard pass one Engine. It takes commands in rounds: Commit runs a round's commands in order against
+// one transaction and applies it, and when the caller has waited for the disk, Settle moves the durable watermark,
+// answers the commands and hands out hints. The Engine has no goroutine and no clock: Writer drives it with both, a
+// simulator by hand.
+//
+// Nothing that is read is shown before it is durable: a Read holds its answer back until the watermark has passed the
+// rounds that it may have seen.
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/kv"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+// Limits of the engine.
+const (
+	MaxRoundCommands = 1024    // commands in one round
+	MaxRoundWrites   = 8192    // writes after which a round takes no further command
+	MaxRoundBytes    = 8 << 20 // bytes after which a round takes no further command
+	MaxInline        = 8       // changes of one account and round that a hint carries
+	CachedHeads      = 1 << 16 // accounts whose head is remembered
+	CachedOrdinals   = 1 << 16 // conversations whose last ordinal is remembered
+)
+
+// Command is one request for a change. Do runs when its turn comes, in commit order: it checks, and only then writes. An
+// error that it returns is its answer, and it must not have written anything. Done is called exactly once, when
+// everything that Do saw and wrote is durable, or with an Unavailable Error when that cannot be known.
+type Command interface {
+	Do(tx *Tx) error
+	Done(err error)
+}
+
+// Hint says that an account's log has grown. Hints come after the change is durable. They are no truth: the log is.
+type Hint struct {
+	User     hongyan.UserID
+	Previous hongyan.Version  // the head before, 0 if not known
+	Version  hongyan.Version  // the head now
+	Changes  []hongyan.Change // everything in between, if it is all at hand and little
+}
+
+// ErrFailed is wrapped by everything that the engine answers after the store has failed.
+var ErrFailed = errors.New("inbox: the store has failed")
+
+// Engine is the sync engine of one shard.
+type Engine struct {
+	store  *store.Store
+	writer *store.Writer
+	shard  uint32
+	term   uint64
+	count  uint32 // versions given in this term
+	ids    uint32 // message ids given in this term
+	clock  clock
+	dedupe *dedupe
+	hint   func(Hint)
+	// ordinals remembers the last ordinal of conversations. It is larger than what one round can touch, so that a
+	// number given in a round is never forgotten within it.
+	ordinals *lru.Cache[hongyan.ConversationID, hongyan.Ordinal]
+
+	mu      sync.Mutex
+	started uint64   // number of the round that was applied last, or is being applied
+	durable uint64   // number of the last round that is durable
+	waiting []waiter // answers to reads, by rising round
+	heads   *lru.Cache[hongyan.UserID, head]
+	failure error
+	refusal *hongyan.Error // why sends are refused, nil if they are not
+}
+
+// head is the version of an account's newest change in the rounds up to one.
+type head struct {
+	version hongyan.Version
+	round   uint64
+}
+
+type waiter struct {
+	round   uint64
+	release func(error)
+}
+
+// Open claims the shard and makes its engine. hint is called in order of versions, from Settle.
+func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
+	term, err := s.Claim(shard)
+	if err != nil {
+		return nil, fmt.Errorf("inbox: claim of shard %d: %w", shard, err)
+	}
+	if term > hongyan.MaxTerm {
+		return nil, fmt.Errorf("inbox: term %d of shard %d is beyond the last", term, shard)
+	}
+	heads, err := lru.New[hongyan.UserID, head](CachedHeads)
+	if err != nil {
+		return nil, err
+	}
+	ordinals, err := lru.New[hongyan.ConversationID, hongyan.Ordinal](CachedOrdinals)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		store: s, writer: s.NewWriter(shard, term), shard: shard, term: term, hint: hint, heads: heads,
+		ordinals: ordinals, dedupe: newDedupe(),
+	}
+	view := s.View()
+	defer view.Close()
+	return e, e.clock.load(view)
+}
+
+// Term is the term of this ownership of the shard.
+func (e *Engine) Term() uint64 { return e.term }
+
+// Generation is the store's.
+func (e *Engine) Generation() uint64 { return e.store.Generation() }
+
+// Round is a round of commands between Commit and Settle.
+type Round struct {
+	number   uint64
+	commit   kv.Commit // nil when nothing was written
+	commands []Command
+	answers  []error
+	touched  []*touched
+}
+
+// touched is what a round did to one account.
+type touched struct {
+	user    hongyan.UserID
+	version hongyan.Version
+	changes []hongyan.Change
+	entries int
+}
+
+// Wait returns when the round is durable.
+func (r *Round) Wait() error {
+	if r.commit == nil {
+		return nil
+	}
+	return r.commit.Wait()
+}
+
+// Commit runs the first of the commands as one round and applies what they wrote. It returns how many it took: all, or
+// fewer when the round was full. nowMS is Unix milliseconds; the engine's clock never goes back.
+//
+// Rounds must be settled in order, each after its Wait. After an error the store has failed, no round can follow, and
+// the commands taken were answered.
+func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
+	if err := e.Failure(); err != nil {
+		return nil, len(commands), e.reject(commands, err)
+	}
+	if err := e.renew(); err != nil {
+		return nil, len(commands), e.reject(commands, e.fail(err))
+	}
+	tx := &Tx{Tx: e.writer.Begin(), e: e, touched: map[hongyan.UserID]*touched{}}
+	tx.nowMS = e.clock.tick(tx.Tx, nowMS)
+	e.dedupe.tick(tx)
+	r := &Round{}
+	for len(r.commands) < len(commands) && len(r.commands) < MaxRoundCommands &&
+		tx.Len() < MaxRoundWrites && tx.Size() < MaxRoundBytes {
+		c := commands[len(r.commands)]
+		before := tx.Len()
+		err := c.Do(tx)
+		var refusal *hongyan.Error
+		if err != nil && (!errors.As(err, &refusal) || tx.Len() != before) {
+			// The store could not be read, or a command broke its promise to check before it writes. Either way
+			// half of a change may be in the transaction: it must not be applied.
+			taken := len(r.commands) + 1
+			return nil, taken, e.reject(commands[:taken], e.fail(fmt.Errorf("command %T: %w", c, err)))
+		}
+		r.commands, r.answers = append(r.commands, c), append(r.answers, err)
+	}
+	r.touched = tx.order
+
+	e.mu.Lock()
+	if tx.Len() > 0 {
+		// Before the round becomes visible, so that no read can see it and believe it durable.
+		e.started++
+	}
+	r.number = e.started
+	e.mu.Unlock()
+	if tx.Len() > 0 {
+		var err error
+		if r.commit, err = tx.Apply(); err != nil {
+			return nil, len(r.commands), e.reject(r.commands, e.fail(err))
+		}
+	}
+	return r, len(r.commands), nil
+}
+
+// Settle ends a round whose Wait returned err. Without an error the watermark moves, the commands are answered, then
+// the reads that waited, then the hints are given.
+func (e *Engine) Settle(r *Round, err error) {
+	if err != nil {
+		e.reject(r.commands, e.fail(err))
+		return
+	}
+	hints := make([]Hint, 0, len(r.touched))
+	e.mu.Lock()
+	e.durable = max(e.durable, r.number)
+	var released []waiter
+	e.waiting = slices.DeleteFunc(e.waiting, func(w waiter) bool {
+		ready := w.round <= e.durable
+		if ready {
+			released = append(released, w)
+		}
+		return ready
+	})
+	for _, t := range r.touched {
+		h := Hint{User: t.user, Version: t.version}
+		if known, ok := e.heads.Get(t.user); ok {
+			h.Previous = known.version
+		}
+		if len(t.changes) == t.entries && h.Previous != 0 {
+			h.Changes = t.changes
+		}
+		e.heads.Add(t.user, head{t.version, r.number})
+		hints = append(hints, h)
+	}
+	e.mu.Unlock()
+	for i, c := range r.commands {
+		c.Done(r.answers[i])
+	}
+	for _, w := range released {
+		w.release(nil)
+	}
+	if e.hint != nil {
+		for _, h := range hints {
+			e.hint(h)
+		}
+	}
+}
+
+// fail marks the engine as failed and releases who waits. It returns the error that everybody gets from now on.
+func (e *Engine) fail(cause error) error {
+	e.mu.Lock()
+	if e.failure == nil {
+		e.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
+	}
+	err, waiting := e.failure, e.waiting
+	e.waiting = nil
+	e.mu.Unlock()
+	for _, w := range waiting {
+		w.release(err)
+	}
+	return err
+}
+
+// reject answers commands whose fate is unknown.
+func (e *Engine) reject(commands []Command, cause error) error {
+	for _, c := range commands {
+		c.Done(unknownOutcome)
+	}
+	return cause
+}
+
+var unknownOutcome = hongyan.Errorf(hongyan.Unavailable, "the server cannot write, and it is not known whether this was done").
+	WithHint("send it again with the same ids when the server is back")
+
+// Failure is why the engine has stopped, nil while it works.
+func (e *Engine) Failure() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failure
+}
+
+// Refuse makes Accepting return why from now on; nil lifts it.
+func (e *Engine) Refuse(why *hongyan.Error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.refusal = why
+}
+
+// Accepting returns nil, or why the server takes no new content at present.
+func (e *Engine) Accepting() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.refusal != nil {
+		return e.refusal
+	}
+	return nil
+}
+
+// Read is a consistent view whose answer is held back until what it saw is durable.
+type Read struct {
+	*store.View
+	e       *Engine
+	settled uint64 // the last durable round before the snapshot: all of it is in the view
+	started uint64 // the last round that began before the snapshot was complete: nothing later is in the view
+}
+
+// Read begins a read. It must be ended with Release.
+func (e *Engine) Read() *Read {
+	r := &Read{e: e}
+	e.mu.Lock()
+	r.settled = e.durable
+	e.mu.Unlock()
+	r.View = e.store.View()
+	e.mu.Lock()
+	r.started = e.started
+	e.mu.Unlock()
+	return r
+}
+
+// Release closes the view and calls release once everything in it is durable, perhaps at once and perhaps on the
+// goroutine that settles rounds; or with ErrFailed when it never will be.
+func (r *Read) Release(release func(error)) {
+	r.Close()
+	e := r.e
+	e.mu.Lock()
+	switch {
+	case e.durable >= r.started:
+		e.mu.Unlock()
+		release(nil)
+	case e.failure != nil:
+		err := e.failure
+		e.mu.Unlock()
+		release(err)
+	default:
+		e.waiting = append(e.waiting, waiter{r.started, release})
+		e.mu.Unlock()
+	}
+}
+
+// Head returns the version of u's newest change in the view. What is remembered of accounts that changed lately spares
+// the look-up, but only if the view holds it for sure.
+func (r *Read) Head(u hongyan.UserID) (hongyan.Version, error) {
+	e := r.e
+	e.mu.Lock()
+	known, ok := e.heads.Get(u)
+	e.mu.Unlock()
+	if ok && known.round <= r.settled {
+		return known.version, nil
+	}
+	version, err := store.Head(r, u)
+	if err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.started == r.settled {
+		e.heads.Add(u, head{version, r.settled}) // nothing was written since, and all of it is durable
+	}
+	return version, nil
+}
+
+// nextVersion gives the next version of the term. Versions of all accounts come from one counter: each account sees
+// them grow, with gaps.
+func (e *Engine) nextVersion() hongyan.Version {
+	if e.count == math.MaxUint32 {
+		panic("inbox: versions of the term used up") // renew claims a new term long before
+	}
+	e.count++
+	return hongyan.VersionAt(e.term, e.count)
+}
+
+// termReserve is how close to its end a term is given up for the next: more than a round can use.
+const termReserve = 1 << 24
+
+// renew claims the next term when this one runs out of numbers.
+func (e *Engine) renew() error {
+	if max(e.count, e.ids) < math.MaxUint32-termReserve {
+		return nil
+	}
+	term, err := e.store.Claim(e.shard)
+	if err != nil {
+		return err
+	}
+	if term > hongyan.MaxTerm {
+		return fmt.Errorf("term %d is beyond the last", term)
+	}
+	e.writer.SetTerm(term)
+	e.term, e.count, e.ids = term, 0, 0
+	return nil
+}

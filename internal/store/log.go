@@ -1,0 +1,182 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// Entry is one line of an account's log: a reference to what changed.
+type Entry struct {
+	Version hongyan.Version
+	Type    hongyan.Type
+	Ref     Ref
+}
+
+// RefKind says what a Ref of a message entry refers to.
+type RefKind uint8
+
+const (
+	RefMessage RefKind = 1 // a new message
+	RefRecall  RefKind = 2 // a message was recalled
+	RefRemoval RefKind = 3 // messages were deleted for oneself
+	RefItem    RefKind = 4 // the item of a state type
+	RefOwn     RefKind = 5 // a new message, written by the account itself
+)
+
+// Ref is what an entry refers to: a place in a conversation, or the item of a state.
+type Ref struct {
+	Kind         RefKind
+	Conversation hongyan.ConversationID
+	Ordinals     []hongyan.Ordinal // one, or several for a removal
+	By           hongyan.UserID    // who recalled
+	Item         []byte            // of a state
+}
+
+// MessageRef refers to one message.
+func MessageRef(kind RefKind, c hongyan.ConversationID, o hongyan.Ordinal) Ref {
+	return Ref{Kind: kind, Conversation: c, Ordinals: []hongyan.Ordinal{o}}
+}
+
+// encodeRef is: kind 1 byte, then the item; or the conversation 16 and the ordinals 8 each; who recalled follows as one
+// number more.
+func encodeRef(r Ref) []byte {
+	if r.Kind == RefItem {
+		return append([]byte{byte(r.Kind)}, r.Item...)
+	}
+	b := make([]byte, 0, 1+hongyan.ConversationSize+8*len(r.Ordinals))
+	b = conversation(append(b, byte(r.Kind)), r.Conversation)
+	for _, o := range r.Ordinals {
+		b = num64(b, uint64(o))
+	}
+	if r.Kind == RefRecall {
+		b = num64(b, uint64(r.By))
+	}
+	return b
+}
+
+func decodeRef(b []byte) (Ref, error) {
+	if len(b) == 0 {
+		return Ref{}, fmt.Errorf("store: empty log entry")
+	}
+	r := Ref{Kind: RefKind(b[0])}
+	if r.Kind == RefItem {
+		r.Item = append([]byte(nil), b[1:]...)
+		return r, nil
+	}
+	place, ordinals := b[1:], 0
+	if len(place) >= hongyan.ConversationSize {
+		ordinals = len(place) - hongyan.ConversationSize
+	}
+	if r.Kind < RefMessage || r.Kind > RefOwn || ordinals < 8 || ordinals%8 != 0 {
+		return Ref{}, fmt.Errorf("store: log entry %x is damaged", b)
+	}
+	if err := r.Conversation.UnmarshalBinary(place[:hongyan.ConversationSize]); err != nil {
+		return Ref{}, err
+	}
+	for o := place[hongyan.ConversationSize:]; len(o) > 0; o = o[8:] {
+		r.Ordinals = append(r.Ordinals, hongyan.Ordinal(binary.BigEndian.Uint64(o)))
+	}
+	if r.Kind == RefRecall {
+		if len(r.Ordinals) != 2 {
+			return Ref{}, fmt.Errorf("store: log entry %x is damaged", b)
+		}
+		r.By, r.Ordinals = hongyan.UserID(r.Ordinals[1]), r.Ordinals[:1]
+	}
+	return r, nil
+}
+
+// AddEntry appends to u's log. Versions are the caller's business.
+func AddEntry(tx *Tx, u hongyan.UserID, e Entry) {
+	tx.add(entryKey(u, e.Type, e.Version), encodeRef(e.Ref))
+}
+
+// item names the current entry of a state.
+type item struct {
+	user hongyan.UserID
+	typ  hongyan.Type
+	item string
+}
+
+var items = table[item, hongyan.Version]{tabItem, func(b []byte, i item) []byte {
+	return append(append(num64(b, uint64(i.user)), byte(i.typ)), i.item...)
+}}
+
+// MoveItem gives the item of a state a new entry and takes its old one away.
+func MoveItem(tx *Tx, u hongyan.UserID, t hongyan.Type, name []byte, v hongyan.Version) error {
+	k := item{u, t, string(name)}
+	old, err := items.Get(tx, k)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		tx.batch.Delete(entryKey(u, t, *old))
+	}
+	items.Put(tx, k, &v)
+	AddEntry(tx, u, Entry{v, t, Ref{Kind: RefItem, Item: name}})
+	return nil
+}
+
+// ListEntries calls visit with u's entries of one type whose versions lie in (above, upTo], rising or falling, until
+// visit returns false.
+func ListEntries(r Reader, u hongyan.UserID, t hongyan.Type, above, upTo hongyan.Version, falling bool,
+	visit func(e Entry) bool) error {
+	if above >= upTo {
+		return nil
+	}
+	it := r.scan(entryKey(u, t, above+1), after(entryKey(u, t, upTo)), falling)
+	for it.Next() {
+		key := it.Key()
+		ref, err := decodeRef(it.Value())
+		if err != nil {
+			it.Close()
+			return err
+		}
+		if !visit(Entry{hongyan.Version(binary.BigEndian.Uint64(key[len(key)-8:])), t, ref}) {
+			break
+		}
+	}
+	return it.Close()
+}
+
+// MaxVersion is above every version.
+const MaxVersion hongyan.Version = 1<<53 - 1
+
+// Head is the version of u's newest entry ever, 0 if there was none.
+func Head(r Reader, u hongyan.UserID) (hongyan.Version, error) {
+	var head hongyan.Version
+	for _, t := range hongyan.Types {
+		err := ListEntries(r, u, t, 0, MaxVersion, true, func(e Entry) bool {
+			head = max(head, e.Version)
+			return false
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	line, err := TrimLines.Get(r, u)
+	if line != nil {
+		head = max(head, line.Head)
+	}
+	return head, err
+}
+
+// TrimEntries removes u's message entries up to line and raises the trim line. State entries stay: they are the
+// present.
+func TrimEntries(tx *Tx, u hongyan.UserID, line hongyan.Version) error {
+	old, err := TrimLines.Get(tx, u)
+	if err != nil {
+		return err
+	}
+	var t TrimLine
+	if old != nil {
+		t = *old
+	}
+	if line <= t.Line {
+		return nil
+	}
+	tx.batch.DeleteRange(entryKey(u, hongyan.TypeMessage, t.Line), entryKey(u, hongyan.TypeMessage, line+1))
+	TrimLines.Put(tx, u, &TrimLine{Line: line, Head: max(t.Head, line)})
+	return nil
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// body is a message as it is kept: what its key does not say.
+type body struct {
+	ID       hongyan.MessageID    `cbor:"1,keyasint"`
+	From     hongyan.UserID       `cbor:"2,keyasint"`
+	FromName string               `cbor:"3,keyasint"`
+	ClientID []byte               `cbor:"4,keyasint"`
+	TimeMS   int64                `cbor:"5,keyasint"`
+	Content  hongyan.Content      `cbor:"6,keyasint"`
+	State    hongyan.MessageState `cbor:"7,keyasint,omitempty"`
+}
+
+// PutMessage writes the one body of a message.
+func PutMessage(tx *Tx, m *hongyan.Message) {
+	tx.set(bodyKey(m.Conversation, m.Ordinal), encode(&body{
+		m.ID, m.From, m.FromName, m.ClientID[:], m.TimeMS, m.Content, m.State,
+	}))
+}
+
+// GetMessage reads a message, or nil.
+func GetMessage(r Reader, c hongyan.ConversationID, o hongyan.Ordinal) (*hongyan.Message, error) {
+	key := bodyKey(c, o)
+	raw, err := r.get(key)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	return decodeMessage(c, o, key, raw)
+}
+
+func decodeMessage(c hongyan.ConversationID, o hongyan.Ordinal, key, raw []byte) (*hongyan.Message, error) {
+	b, err := decode[body](key, raw)
+	if err != nil {
+		return nil, err
+	}
+	m := &hongyan.Message{
+		ID: b.ID, Conversation: c, Ordinal: o, From: b.From, FromName: b.FromName, TimeMS: b.TimeMS,
+		Content: b.Content, State: b.State,
+	}
+	copy(m.ClientID[:], b.ClientID)
+	return m, nil
+}
+
+// ListMessages calls visit with the messages of c whose ordinals lie in [from, to], rising or falling, until visit
+// returns false.
+func ListMessages(r Reader, c hongyan.ConversationID, from, to hongyan.Ordinal, falling bool,
+	visit func(m *hongyan.Message) bool) error {
+	if from > to {
+		return nil
+	}
+	it := r.scan(bodyKey(c, from), after(bodyKey(c, to)), falling)
+	for it.Next() {
+		key := it.Key()
+		m, err := decodeMessage(c, hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:])), key, it.Value())
+		if err != nil {
+			it.Close()
+			return err
+		}
+		if !visit(m) {
+			break
+		}
+	}
+	return it.Close()
+}
+
+// LastOrdinal is the ordinal of the newest message of c ever, 0 if there was none. A Tx does not see its own messages
+// here: its owner counts.
+func LastOrdinal(r Reader, c hongyan.ConversationID) (hongyan.Ordinal, error) {
+	it := r.scan(bodyKey(c, 0), after(bodyKey(c, maxOrdinal)), true)
+	var last hongyan.Ordinal
+	if it.Next() {
+		key := it.Key()
+		last = hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:]))
+	}
+	if err := it.Close(); err != nil || last != 0 {
+		return last, err
+	}
+	rest, err := Conversations.Get(r, c)
+	if err != nil || rest == nil {
+		return 0, err
+	}
+	return rest.Last, nil
+}
+
+const maxOrdinal = hongyan.Ordinal(1<<64 - 2)
+
+// TrimMessages removes the bodies of c up to an ordinal and remembers how far the conversation had come.
+func TrimMessages(tx *Tx, c hongyan.ConversationID, upTo, last hongyan.Ordinal) {
+	Conversations.Put(tx, c, &Conversation{Last: last})
+	tx.batch.DeleteRange(bodyKey(c, 0), after(bodyKey(c, upTo)))
+}
+
+// Hide notes that u deleted a message for itself.
+func Hide(tx *Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) {
+	tx.set(hiddenKey(u, c, o), []byte{})
+}
+
+// Hidden returns which ordinals of [from, to] u deleted for itself.
+func Hidden(r Reader, u hongyan.UserID, c hongyan.ConversationID, from, to hongyan.Ordinal) (map[hongyan.Ordinal]bool, error) {
+	hidden := map[hongyan.Ordinal]bool{}
+	it := r.scan(hiddenKey(u, c, from), after(hiddenKey(u, c, to)), false)
+	for it.Next() {
+		key := it.Key()
+		hidden[hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:]))] = true
+	}
+	return hidden, it.Close()
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"encoding/binary"
+
+	"github.com/hongyan-im/hongyan"
+)
+
+// The records. Field numbers are for ever; a field that is no longer used leaves its number unused.
+
+// Account is an account as the server keeps it.
+type Account struct {
+	Name        string    `cbor:"1,keyasint"`
+	DisplayName string    `cbor:"2,keyasint,omitempty"`
+	Avatar      string    `cbor:"3,keyasint,omitempty"`
+	Bio         string    `cbor:"4,keyasint,omitempty"`
+	Password    string    `cbor:"5,keyasint,omitempty"` // PHC string; empty: no login by password
+	CreatedMS   int64     `cbor:"6,keyasint"`
+	Disabled    bool      `cbor:"7,keyasint,omitempty"`
+	Retention   Retention `cbor:"8,keyasint,omitempty"`
+	Contacts    int       `cbor:"9,keyasint,omitempty"`  // how many contact records there are, for the limit
+	Groups      int       `cbor:"10,keyasint,omitempty"` // how many groups it is in, for the limit
+}
+
+// Retention says what an account's log keeps; zero is without limit.
+type Retention struct {
+	Days     uint32 `cbor:"1,keyasint,omitempty"`
+	Messages uint32 `cbor:"2,keyasint,omitempty"`
+}
+
+// Profile is what others see of a.
+func (a *Account) Profile(u hongyan.UserID) hongyan.Profile {
+	return hongyan.Profile{User: u, Name: a.Name, DisplayName: a.DisplayName, Avatar: a.Avatar, Bio: a.Bio}
+}
+
+// Device is one device of an account.
+type Device struct {
+	ID        hongyan.DeviceID    `cbor:"1,keyasint"`
+	Name      string              `cbor:"2,keyasint,omitempty"`
+	Class     hongyan.DeviceClass `cbor:"3,keyasint,omitempty"`
+	CreatedMS int64               `cbor:"4,keyasint"`
+	SeenMS    int64               `cbor:"5,keyasint,omitempty"`
+	Token     []byte              `cbor:"6,keyasint"` // SHA-256 of the device token
+	Epoch     uint32              `cbor:"7,keyasint"` // tickets of earlier epochs are void
+}
+
+// Devices are an account's devices, oldest first.
+type Devices struct {
+	List []Device `cbor:"1,keyasint"`
+}
+
+// Find returns the device of an id, or nil.
+func (d *Devices) Find(id hongyan.DeviceID) *Device {
+	if d == nil {
+		return nil
+	}
+	for i := range d.List {
+		if d.List[i].ID == id {
+			return &d.List[i]
+		}
+	}
+	return nil
+}
+
+// Contact is one account's record of another.
+type Contact struct {
+	State     hongyan.ContactState `cbor:"1,keyasint,omitempty"`
+	Blocked   bool                 `cbor:"2,keyasint,omitempty"`
+	Remark    string               `cbor:"3,keyasint,omitempty"`
+	Note      string               `cbor:"4,keyasint,omitempty"`
+	UpdatedMS int64                `cbor:"5,keyasint,omitempty"`
+}
+
+// Group is a group with its members, in the order they came.
+type Group struct {
+	Title        string             `cbor:"1,keyasint,omitempty"`
+	Announcement string             `cbor:"2,keyasint,omitempty"`
+	Avatar       string             `cbor:"3,keyasint,omitempty"`
+	Owner        hongyan.UserID     `cbor:"4,keyasint"`
+	Policy       hongyan.JoinPolicy `cbor:"5,keyasint"`
+	Link         string             `cbor:"6,keyasint,omitempty"`
+	MutedAll     bool               `cbor:"7,keyasint,omitempty"`
+	Dissolved    bool               `cbor:"8,keyasint,omitempty"`
+	CreatedMS    int64              `cbor:"9,keyasint"`
+	Members      []Member           `cbor:"10,keyasint,omitempty"`
+	Asking       []hongyan.UserID   `cbor:"11,keyasint,omitempty"`
+}
+
+// Member is one member of a group.
+type Member struct {
+	User         hongyan.UserID `cbor:"1,keyasint"`
+	Role         hongyan.Role   `cbor:"2,keyasint"`
+	MutedUntilMS int64          `cbor:"3,keyasint,omitempty"`
+	JoinedMS     int64          `cbor:"4,keyasint"`
+}
+
+// Find returns the member of an account, or nil.
+func (g *Group) Find(u hongyan.UserID) *Member {
+	for i := range g.Members {
+		if g.Members[i].User == u {
+			return &g.Members[i]
+		}
+	}
+	return nil
+}
+
+// ConversationView is one account's own view of a conversation.
+type ConversationView struct {
+	Read      hongyan.Ordinal `cbor:"1,keyasint,omitempty"`
+	Delivered hongyan.Ordinal `cbor:"2,keyasint,omitempty"` // to any device
+	Joined    hongyan.Ordinal `cbor:"3,keyasint,omitempty"` // messages up to here are not for this account
+	Left      hongyan.Ordinal `cbor:"4,keyasint,omitempty"` // if not zero, messages above are not for it
+	Cleared   hongyan.Ordinal `cbor:"5,keyasint,omitempty"`
+	HiddenAt  hongyan.Ordinal `cbor:"6,keyasint,omitempty"` // hidden from lists while this is the newest message
+	Pinned    bool            `cbor:"7,keyasint,omitempty"`
+	Muted     bool            `cbor:"8,keyasint,omitempty"`
+	Hidden    bool            `cbor:"9,keyasint,omitempty"`  // hidden before there was any message
+	Trimmed   hongyan.Ordinal `cbor:"10,keyasint,omitempty"` // the log holds no message up to here any more
+}
+
+// Conversation is what is kept of a conversation whose bodies were trimmed.
+type Conversation struct {
+	Last hongyan.Ordinal `cbor:"1,keyasint"` // the newest ordinal at that time
+}
+
+// Cursor is how far a device has acknowledged.
+type Cursor struct {
+	Version hongyan.Version `cbor:"1,keyasint"`
+}
+
+// TrimLine bounds what an account's log still has.
+type TrimLine struct {
+	Line hongyan.Version `cbor:"1,keyasint"` // message entries up to here are gone
+	Head hongyan.Version `cbor:"2,keyasint"` // no less than the newest entry ever trimmed
+}
+
+// APIKey is a server API key.
+type APIKey struct {
+	Name      string `cbor:"1,keyasint"`
+	CreatedMS int64  `cbor:"2,keyasint"`
+}
+
+// Invitation lets some accounts register.
+type Invitation struct {
+	Uses      uint32 `cbor:"1,keyasint"` // left
+	ExpiresMS int64  `cbor:"2,keyasint"`
+}
+
+// The tables.
+var (
+	Accounts      = table[hongyan.UserID, Account]{tabAccount, userKey}
+	Names         = table[string, hongyan.UserID]{tabName, textKey}
+	DeviceLists   = table[hongyan.UserID, Devices]{tabDevices, userKey}
+	Contacts      = table[Pair, Contact]{tabContact, pairKey}
+	Groups        = table[hongyan.GroupID, Group]{tabGroup, groupKey}
+	Links         = table[string, hongyan.GroupID]{tabLink, textKey}
+	Views         = table[Part, ConversationView]{tabView, partKey}
+	Conversations = table[hongyan.ConversationID, Conversation]{tabConversation, conversation}
+	Cursors       = table[Holder, Cursor]{tabCursor, holderKey}
+	TrimLines     = table[hongyan.UserID, TrimLine]{tabTrim, userKey}
+	Settings      = table[SettingName, []byte]{tabSetting, settingKey}
+	APIKeys       = table[string, APIKey]{tabAPIKey, textKey}
+	Invitations   = table[string, Invitation]{tabInvitation, textKey}
+	Meta          = table[string, []byte]{tabMeta, textKey}
+)
+
+// Pair is an account and another one it knows.
+type Pair struct{ User, Other hongyan.UserID }
+
+// Part is an account's part in a conversation.
+type Part struct {
+	User         hongyan.UserID
+	Conversation hongyan.ConversationID
+}
+
+// Holder is a device of an account; device 0 stands for all of them together.
+type Holder struct {
+	User   hongyan.UserID
+	Device hongyan.DeviceID
+}
+
+// SettingName is the name of an account's setting.
+type SettingName struct {
+	User hongyan.UserID
+	Name string
+}
+
+func userKey(b []byte, u hongyan.UserID) []byte   { return num64(b, uint64(u)) }
+func groupKey(b []byte, g hongyan.GroupID) []byte { return num64(b, uint64(g)) }
+func textKey(b []byte, s string) []byte           { return append(b, s...) }
+func pairKey(b []byte, p Pair) []byte             { return num64(num64(b, uint64(p.User)), uint64(p.Other)) }
+func partKey(b []byte, p Part) []byte             { return conversation(num64(b, uint64(p.User)), p.Conversation) }
+func holderKey(b []byte, h Holder) []byte         { return num64(num64(b, uint64(h.User)), uint64(h.Device)) }
+func settingKey(b []byte, s SettingName) []byte   { return append(num64(b, uint64(s.User)), s.Name...) }
+
+// ListNames calls visit with the accounts whose name comes after `after`, by name.
+func ListNames(r Reader, afterName string, visit func(name string, u hongyan.UserID) bool) error {
+	var from []byte
+	if afterName != "" {
+		from = append([]byte(afterName), 0)
+	}
+	return Names.list(r, nil, from, func(key []byte, u *hongyan.UserID) bool { return visit(string(key), *u) })
+}
+
+// ListContacts calls visit with u's contact records for accounts above `above`, in order.
+func ListContacts(r Reader, u, above hongyan.UserID, visit func(other hongyan.UserID, c *Contact) bool) error {
+	return Contacts.list(r, userKey(nil, u), num64(nil, uint64(above)+1), func(key []byte, c *Contact) bool {
+		return visit(hongyan.UserID(binary.BigEndian.Uint64(key[8:])), c)
+	})
+}
+
+// ListViews calls visit with every conversation that u has a view of.
+func ListViews(r Reader, u hongyan.UserID, visit func(c hongyan.ConversationID, v *ConversationView) bool) error {
+	return Views.list(r, userKey(nil, u), nil, func(key []byte, v *ConversationView) bool {
+		var c hongyan.ConversationID
+		return c.UnmarshalBinary(key[8:]) != nil || visit(c, v)
+	})
+}
+
+// ListSettings calls visit with u's settings.
+func ListSettings(r Reader, u hongyan.UserID, visit func(name string, value []byte) bool) error {
+	return Settings.list(r, userKey(nil, u), nil, func(key []byte, v *[]byte) bool { return visit(string(key[8:]), *v) })
+}
+
+// Public is the list as the account's devices see it.
+func (d *Devices) Public() hongyan.Devices {
+	var list hongyan.Devices
+	for _, dev := range d.List {
+		list.List = append(list.List, hongyan.Device{
+			ID: dev.ID, Name: dev.Name, Class: dev.Class, CreatedMS: dev.CreatedMS, LastSeenMS: dev.SeenMS,
+		})
+	}
+	return list
+}

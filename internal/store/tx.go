@@ -1,0 +1,94 @@
+package store
+
+import (
+	"errors"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/hongyan-im/hongyan/internal/kv"
+)
+
+// Reader reads records: a Tx or a View.
+type Reader interface {
+	get(key []byte) ([]byte, error) // nil without an error: no such record
+	scan(from, to []byte, reverse bool) kv.Iterator
+}
+
+// reader reads an engine or a snapshot of it.
+type reader struct{ kv kv.Reader }
+
+func (r reader) get(key []byte) ([]byte, error) {
+	v, err := r.kv.Get(key)
+	if errors.Is(err, kv.ErrNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+func (r reader) scan(from, to []byte, reverse bool) kv.Iterator { return r.kv.Scan(from, to, reverse) }
+
+// CachedRecords bounds the records that a Writer remembers, decoded, between its batches.
+const CachedRecords = 1 << 16
+
+// Writer makes the Txs of one shard. It remembers the records that it read and wrote, which is sound because nobody else
+// writes them: one Writer per shard, one Tx at a time, one goroutine.
+type Writer struct {
+	store *Store
+	shard uint32
+	term  uint64
+	cache *lru.Cache[string, any]
+}
+
+// NewWriter makes the Writer of a shard that was claimed at term.
+func (s *Store) NewWriter(shard uint32, term uint64) *Writer {
+	cache, err := lru.New[string, any](CachedRecords)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Writer{s, shard, term, cache}
+}
+
+// Begin starts a Tx.
+func (w *Writer) Begin() *Tx {
+	tx := &Tx{reader: reader{w.store.kv}, w: w, pending: map[string][]byte{}}
+	tx.batch.Fence(w.shard, w.term)
+	return tx
+}
+
+// Tx collects writes and sees them in what it gets. Scans see only what was applied before the Tx began.
+type Tx struct {
+	reader
+	w       *Writer
+	batch   kv.Batch
+	pending map[string][]byte // unapplied values by key; nil: deleted
+}
+
+// Apply makes the Tx visible, all or nothing; durability is told by the Commit.
+func (tx *Tx) Apply() (kv.Commit, error) { return tx.w.store.kv.Apply(&tx.batch) }
+
+// Len and Size are the number of writes so far and their bytes.
+func (tx *Tx) Len() int  { return tx.batch.Len() }
+func (tx *Tx) Size() int { return tx.batch.Size() }
+
+func (tx *Tx) get(key []byte) ([]byte, error) {
+	if v, ok := tx.pending[string(key)]; ok {
+		return v, nil
+	}
+	return tx.reader.get(key)
+}
+
+func (tx *Tx) set(key, value []byte) {
+	tx.batch.Set(key, value)
+	tx.pending[string(key)] = value
+}
+
+func (tx *Tx) delete(key []byte) {
+	tx.batch.Delete(key)
+	tx.pending[string(key)] = nil
+}
+
+// add writes what this Tx will not read again.
+func (tx *Tx) add(key, value []byte) { tx.batch.Set(key, value) }
+
+// SetTerm makes later Txs carry another term, after a further Claim by the same owner.
+func (w *Writer) SetTerm(term uint64) { w.term = term }
