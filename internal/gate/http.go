@@ -1,0 +1,149 @@
+package gate
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// httpSide is the net/http server behind the listeners. It gets connections that have begun to speak HTTP, through
+// conns, which it takes for its listener.
+type httpSide struct {
+	server *http.Server
+	conns  chan net.Conn
+	serve  sync.WaitGroup
+	done   chan struct{}
+	once   sync.Once // closes done
+}
+
+func newHTTPSide(s *Server) *httpSide {
+	h := &httpSide{conns: make(chan net.Conn), done: make(chan struct{})}
+	h.server = &http.Server{
+		Handler:           s.cfg.HTTP,
+		ReadHeaderTimeout: s.cfg.Limits.FirstByte,
+		IdleTimeout:       s.cfg.Limits.IdleHTTP,
+		MaxHeaderBytes:    maxHTTPHead,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, c.(httpPeer).base().c.peer)
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			switch hc := c.(httpPeer).base(); state {
+			case http.StateHijacked:
+				hc.hijacked.Store(true)
+			case http.StateClosed: // the last thing that the connection's goroutine does
+				hc.end()
+			}
+		},
+	}
+	h.serve.Go(func() { _ = h.server.Serve(h) })
+	return h
+}
+
+// take hands over a connection that belongs to net/http from now on.
+func (h *httpSide) take(c *conn, rw net.Conn, first []byte) {
+	_ = c.raw.SetReadDeadline(time.Time{})
+	hc := &httpConn{replay: replay{Conn: rw, first: first}, c: c}
+	var handed net.Conn = hc
+	if tc, ok := rw.(*tls.Conn); ok {
+		c.is(TransportHTTPS)
+		handed = httpsConn{hc, tc}
+	} else {
+		c.is(TransportHTTP)
+	}
+	select {
+	case h.conns <- handed:
+	case <-h.done:
+		_ = c.raw.Close()
+		hc.end()
+	}
+}
+
+func (h *httpSide) close() {
+	_ = h.server.Close() // closes h too, its listener
+	h.serve.Wait()
+}
+
+// Accept, Close and Addr are the net.Listener that the server accepts from.
+func (h *httpSide) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *httpSide) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+func (h *httpSide) Addr() net.Addr { return &net.TCPAddr{} }
+
+type peerKey struct{}
+
+// PeerOf returns who sent the HTTP request whose context this is. False: it came by another server.
+func PeerOf(ctx context.Context) (Peer, bool) {
+	p, ok := ctx.Value(peerKey{}).(Peer)
+	return p, ok
+}
+
+// httpConn is a connection in net/http's hands. It lasts until net/http's goroutine ends, and when a handler has
+// hijacked it, until that closes it.
+type httpConn struct {
+	replay
+	c        *conn
+	hijacked atomic.Bool
+	ended    sync.Once
+}
+
+type httpPeer interface{ base() *httpConn }
+
+func (hc *httpConn) base() *httpConn { return hc }
+
+func (hc *httpConn) Read(b []byte) (int, error) {
+	n, err := hc.replay.Read(b)
+	hc.c.s.m.received.Add(float64(n))
+	return n, err
+}
+
+func (hc *httpConn) Write(b []byte) (int, error) {
+	n, err := hc.Conn.Write(b)
+	hc.c.s.m.sent.Add(float64(n))
+	return n, err
+}
+
+// ReadFrom keeps sendfile within net/http's reach.
+func (hc *httpConn) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(hc.Conn, r)
+	hc.c.s.m.sent.Add(float64(n))
+	return n, err
+}
+
+// CloseWrite lets net/http end its half first when it refuses a request that is still arriving.
+func (hc *httpConn) CloseWrite() error { return hc.Conn.(halfCloser).CloseWrite() }
+
+func (hc *httpConn) Close() error {
+	err := hc.Conn.Close()
+	if hc.hijacked.Load() {
+		hc.end()
+	}
+	return err
+}
+
+func (hc *httpConn) end() { hc.ended.Do(hc.c.release) }
+
+// httpsConn has net/http set Request.TLS.
+type httpsConn struct {
+	*httpConn
+	tls *tls.Conn
+}
+
+func (hc httpsConn) ConnectionState() tls.ConnectionState { return hc.tls.ConnectionState() }
