@@ -1,0 +1,149 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// DefaultPort is the port of an address that names none.
+const DefaultPort = "8080"
+
+// DialOptions says how to reach a server. The zero value dials loopback addresses in the clear and all others over TLS
+// with the certificates that the system trusts.
+type DialOptions struct {
+	// Secure uses TLS for loopback addresses too, as a server may demand.
+	Secure bool
+
+	// TLS replaces the system's certificates and defaults.
+	TLS *tls.Config
+
+	// Pin is the fingerprint of the one certificate that is accepted, whoever signed it: the SHA-256 of its DER form in
+	// hexadecimal, with or without colons.
+	Pin string
+
+	// TrustFirst is asked about a certificate that nobody known has signed, when there is no Pin: nil accepts it, and the
+	// caller keeps the fingerprint as the Pin for the next time. Without TrustFirst such a certificate is refused.
+	TrustFirst func(fingerprint string) error
+
+	// DialContext replaces the dialer, for proxies. Network is "tcp".
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// OnNotify gets the notifications that the server pushes; see NewConn.
+	OnNotify func(*wire.Notify)
+}
+
+// Dial connects to address: "host:port", "host" with the default port, or "unix:/path" for a socket of this machine, such
+// as the admin socket. The context bounds the connecting alone.
+func Dial(ctx context.Context, address string, o DialOptions) (*Conn, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err != nil {
+			return nil, err
+		}
+		return NewConn(nc, o.OnNotify), nil
+	}
+	host, hostPort, err := splitAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	dial := o.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, "tcp", hostPort)
+	if err != nil {
+		return nil, err
+	}
+	if !o.Secure && loopback(host) {
+		return NewConn(nc, o.OnNotify), nil
+	}
+	tc := tls.Client(nc, o.tlsConfig(host))
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("no secure connection with %s: %w", hostPort, err)
+	}
+	return NewConn(tc, o.OnNotify), nil
+}
+
+// splitAddress returns the host of an address, and the address with a port.
+func splitAddress(address string) (host, hostPort string, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		// There is no port, or more is wrong.
+		host, port = strings.Trim(address, "[]"), DefaultPort
+		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			host = ""
+		}
+	}
+	if host == "" || strings.ContainsAny(host, " /") {
+		return "", "", hongyan.Errorf(hongyan.Invalid, "%q is no address of a server", address).
+			WithHint("write host:port, such as chat.example.com:8080")
+	}
+	return host, net.JoinHostPort(host, port), nil
+}
+
+// loopback reports whether what is sent to host does not leave the machine. Only the name and the addresses that always
+// mean so count: a name that merely resolves to one may resolve to another tomorrow.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// tlsConfig checks certificates by pin, by the roots, or by asking.
+func (o *DialOptions) tlsConfig(host string) *tls.Config {
+	config := o.TLS.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if config.ServerName == "" {
+		config.ServerName = host
+	}
+	if o.Pin == "" && o.TrustFirst == nil {
+		return config
+	}
+	// The standard check knows neither pins nor questions, so VerifyConnection takes its place.
+	config.InsecureSkipVerify = true
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		leaf := state.PeerCertificates[0]
+		got := fingerprint(leaf)
+		if o.Pin != "" {
+			if got != normalPin(o.Pin) {
+				return fmt.Errorf("the server's certificate is not the pinned one: its fingerprint is %s", got)
+			}
+			return nil
+		}
+		verify := x509.VerifyOptions{
+			Roots:         config.RootCAs,
+			DNSName:       config.ServerName,
+			Intermediates: x509.NewCertPool(),
+		}
+		for _, c := range state.PeerCertificates[1:] {
+			verify.Intermediates.AddCert(c)
+		}
+		if _, err := leaf.Verify(verify); err == nil {
+			return nil
+		}
+		return o.TrustFirst(got)
+	}
+	return config
+}
+
+// fingerprint is the SHA-256 of a certificate in lower-case hexadecimal.
+func fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// normalPin brings a fingerprint as people write it into the form of fingerprint.
+func normalPin(pin string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(pin), ":", ""))
+}
