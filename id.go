@@ -113,16 +113,24 @@ func (c *ConversationID) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
+// maxConversationText bounds the text form, in bytes: "d:", a number, ":", a number.
+const maxConversationText = 2 + 20 + 1 + 20
+
 // String is the text form that clients see: "d:17:42" for the direct conversation of accounts 17 and 42, "g:5" for
 // group 5, "" for none.
 func (c ConversationID) String() string {
+	return string(c.appendText(make([]byte, 0, maxConversationText)))
+}
+
+func (c ConversationID) appendText(b []byte) []byte {
 	switch {
 	case c.low != 0:
-		return "d:" + strconv.FormatUint(c.low, 10) + ":" + strconv.FormatUint(c.high, 10)
+		b = strconv.AppendUint(append(b, "d:"...), c.low, 10)
+		return strconv.AppendUint(append(b, ':'), c.high, 10)
 	case c.high != 0:
-		return "g:" + strconv.FormatUint(c.high, 10)
+		return strconv.AppendUint(append(b, "g:"...), c.high, 10)
 	}
-	return ""
+	return b
 }
 
 // ParseConversation reads the text form. Only the exact output of String is accepted, so equal conversations have
@@ -141,7 +149,7 @@ func ParseConversation(s string) (ConversationID, error) {
 	case "g":
 		c.high, _ = strconv.ParseUint(rest, 10, 64)
 	}
-	if c.IsZero() || c.String() != s {
+	if c.IsZero() || string(c.appendText(make([]byte, 0, maxConversationText))) != s {
 		return ConversationID{}, Errorf(Invalid, "%q is no conversation", clip(s)).
 			WithHint("a conversation is written d:<account>:<account> with the smaller account first, or g:<group>")
 	}

@@ -19,7 +19,7 @@ func FromMessage(m hongyan.Message) *Message {
 		State:        pb.Message_State(m.State),
 	}
 	if m.ClientID != (hongyan.ClientID{}) {
-		b.ClientId = m.ClientID[:]
+		b.ClientId = append([]byte(nil), m.ClientID[:]...) // m itself stays off the heap
 	}
 	if m.State == hongyan.Present {
 		b.Content = FromContent(m.Content)
