@@ -1,0 +1,281 @@
+package ws
+
+// Event is what a Reader has found. Data is valid until the next call of the Reader and as long as the chunk that was
+// handed to it is unchanged; it may be written to.
+type Event struct {
+	// Op is Text or Binary for a whole message, Ping, Pong or Close for a control frame, and NoEvent if all bytes have
+	// been used and more are needed. A Ping is to be answered with a Pong of the same Data (RFC 6455 §5.5.3); a Pong
+	// needs no answer, nor a Ping before it.
+	Op   Opcode
+	Code Code   // of a Close: a valid code, or CodeNoStatus if the frame had none
+	Data []byte // the message, inflated; the payload of a control frame; the reason of a Close
+}
+
+// Reader takes the bytes of one direction of a connection, in chunks of any size, and finds the messages and control
+// frames in them. It checks all that RFC 6455 §5 and §8.1 ask of a receiver:
+//
+//	for {
+//		ev, n, err := r.Next(chunk)
+//		chunk = chunk[n:]
+//		if err != nil { … }             // *Error: fail the connection
+//		if ev.Op == ws.NoEvent { break } // read more
+//		…
+//	}
+//
+// Going round until NoEvent matters: that call returns the buffer of the message before it to the pool. What cannot
+// become right is refused as soon as the offending byte has come, not at the end of the frame or message. Fragments
+// cost no memory beyond their bytes, however many there are.
+//
+// A Reader belongs to one goroutine.
+type Reader struct {
+	buf      *buffer   // the message under way and, behind it, a control frame that came in parts; nil if there is none
+	inflater *Inflater // nil without permessage-deflate
+	failed   *Error    // what every further call returns
+	limit    int       // bytes of a message
+	size     int       // bytes of the message under way, at the start of buf
+	left     int64     // payload of the frame under way that has not come yet
+	key      Key       // for its next byte
+	head     [MaxHeader]byte
+	headLen  uint8 // bytes of a header that came in parts, in head
+	role     Role
+	op       Opcode    // of the frame under way
+	fin      bool      // of the frame under way
+	message  Opcode    // Text or Binary, or 0 while no message is under way
+	deflated bool      // the message under way is compressed
+	closed   bool      // a Close frame has come: what follows it is no part of the connection (§1.4)
+	text     utf8State // of the message under way if it is uncompressed text
+}
+
+// NewReader returns a Reader for the bytes that role receives. A message of more than limit bytes, after inflating, is
+// refused with CodeTooBig. inflater is nil unless permessage-deflate was agreed on.
+func NewReader(role Role, limit int, inflater *Inflater) Reader {
+	return Reader{role: role, limit: limit, inflater: inflater}
+}
+
+var (
+	errUnmasked    = violation("frame of a client without a mask")
+	errMasked      = violation("frame of a server with a mask")
+	errReserved    = violation("reserved bit set")
+	errNoMessage   = violation("continuation without a message")
+	errInterleaved = violation("new message inside a fragmented one")
+	errTooBig      = &Error{CodeTooBig, "message too big"}
+	errText        = &Error{CodeInvalidData, "text that is not UTF-8"}
+)
+
+// Next uses bytes of chunk up to the end of the next message or control frame and returns it with the number of bytes
+// used, which is len(chunk) when there is NoEvent. Masked payloads are unmasked in place. The error is always an *Error
+// and is repeated by every later call. After a Close event, Next uses all bytes and finds nothing.
+func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
+	if r.buf != nil && r.message == 0 && r.left == 0 {
+		r.Release()
+	}
+	if r.failed != nil {
+		return Event{}, len(chunk), r.failed
+	}
+	if r.closed {
+		return Event{}, len(chunk), nil
+	}
+	for {
+		if r.left == 0 {
+			h, used, bad := r.header(chunk[n:])
+			if bad != nil {
+				return r.fail(bad, len(chunk))
+			}
+			if used == 0 {
+				return Event{}, len(chunk), nil
+			}
+			n += used
+			if h.Fin && h.Op != Continuation && h.Length <= int64(len(chunk)-n) {
+				payload := chunk[n : n+int(h.Length)]
+				n += int(h.Length)
+				Mask(h.Key, payload)
+				if ev, bad = r.whole(h, payload); bad != nil {
+					return r.fail(bad, len(chunk))
+				}
+				return ev, n, nil
+			}
+			r.begin(h)
+		}
+		piece := chunk[n:]
+		if int64(len(piece)) > r.left {
+			piece = piece[:r.left]
+		}
+		n += len(piece)
+		r.left -= int64(len(piece))
+		r.key = Mask(r.key, piece)
+		if bad := r.gather(piece); bad != nil {
+			return r.fail(bad, len(chunk))
+		}
+		if r.left > 0 {
+			return Event{}, n, nil
+		}
+		if r.fin {
+			ev, bad := r.gathered()
+			if bad != nil {
+				return r.fail(bad, len(chunk))
+			}
+			return ev, n, nil
+		}
+	}
+}
+
+// Release returns what the Reader holds to the pool. A connection that ends in the middle of a message calls it; the
+// Reader must not be used after it.
+func (r *Reader) Release() {
+	if r.buf != nil {
+		r.buf.release()
+		r.buf = nil
+	}
+}
+
+func (r *Reader) fail(bad *Error, n int) (Event, int, error) {
+	r.Release()
+	r.failed = bad
+	return Event{}, n, bad
+}
+
+// header reads a frame header, which may have begun in an earlier chunk, and admits the frame. used is the number of
+// bytes of p that belong to the header, 0 if more are needed; all of p is then in r.head.
+func (r *Reader) header(p []byte) (h Header, used int, bad *Error) {
+	early := int(r.headLen)
+	if early > 0 {
+		p = r.head[:early+copy(r.head[early:], p)]
+	}
+	h, size, bad := parseHeader(p)
+	if bad == nil {
+		bad = r.admit(h, len(p), size > 0)
+	}
+	if bad != nil {
+		return h, 0, bad
+	}
+	if size > 0 {
+		r.headLen = 0
+		return h, size - early, nil
+	}
+	if early == 0 {
+		copy(r.head[:], p)
+	}
+	r.headLen = uint8(len(p))
+	return h, 0, nil
+}
+
+// admit checks a header against the state of the connection. Of a header that is not complete only the first have bytes
+// are known, and of its length nothing.
+func (r *Reader) admit(h Header, have int, complete bool) *Error {
+	if have == 0 {
+		return nil
+	}
+	if h.Rsv != 0 && (h.Rsv != rsv1 || r.inflater == nil || h.Op != Text && h.Op != Binary) {
+		return errReserved // RFC 6455 §5.2; RFC 7692 §6: RSV1 marks the first frame of a compressed message only
+	}
+	if !h.Op.Control() && (h.Op == Continuation) != (r.message != 0) {
+		if h.Op == Continuation {
+			return errNoMessage
+		}
+		return errInterleaved // §5.4
+	}
+	if have >= 2 && h.Masked != (r.role == Server) {
+		if r.role == Server {
+			return errUnmasked
+		}
+		return errMasked // §5.1
+	}
+	if complete && !h.Op.Control() {
+		limit := r.limit
+		if h.Rsv != 0 || r.message != 0 && r.deflated {
+			limit = deflatedLimit(limit)
+		}
+		if h.Length > int64(limit-r.size) {
+			return errTooBig
+		}
+	}
+	return nil
+}
+
+// begin starts on a frame that is not a whole message, or whose payload has not come in full.
+func (r *Reader) begin(h Header) {
+	r.left, r.key, r.op, r.fin = h.Length, h.Key, h.Op, h.Fin
+	if h.Op == Text || h.Op == Binary {
+		r.message, r.deflated, r.text = h.Op, h.Rsv != 0, utf8Whole
+	}
+}
+
+// gather keeps a piece of the frame under way.
+func (r *Reader) gather(piece []byte) *Error {
+	if !r.op.Control() {
+		if r.message == Text && !r.deflated {
+			if r.text = r.text.next(piece); r.text == utf8Bad {
+				return errText
+			}
+		}
+		r.size += len(piece)
+	}
+	if len(piece) > 0 {
+		r.buf = r.buf.grown(len(piece))
+		r.buf.b = append(r.buf.b, piece...)
+	}
+	return nil
+}
+
+// gathered makes an event of the frame that gather has completed.
+func (r *Reader) gathered() (Event, *Error) {
+	var all []byte
+	if r.buf != nil {
+		all = r.buf.b
+	}
+	if r.op.Control() {
+		if r.buf != nil {
+			r.buf.b = all[:r.size]
+		}
+		return r.control(r.op, all[r.size:])
+	}
+	message := r.message
+	r.message, r.size = 0, 0
+	if r.deflated {
+		return r.inflated(message, all)
+	}
+	if message == Text && r.text != utf8Whole {
+		return Event{}, errText
+	}
+	return Event{Op: message, Data: all}, nil
+}
+
+// whole makes an event of a frame that is a message or a control frame and lies in one piece.
+func (r *Reader) whole(h Header, payload []byte) (Event, *Error) {
+	if h.Op.Control() {
+		return r.control(h.Op, payload)
+	}
+	if h.Rsv != 0 {
+		return r.inflated(h.Op, payload)
+	}
+	if h.Op == Text && utf8Whole.next(payload) != utf8Whole {
+		return Event{}, errText
+	}
+	return Event{Op: h.Op, Data: payload}, nil
+}
+
+func (r *Reader) control(op Opcode, payload []byte) (Event, *Error) {
+	if op != Close {
+		return Event{Op: op, Data: payload}, nil
+	}
+	code, reason, bad := parseClose(payload)
+	if bad != nil {
+		return Event{}, bad
+	}
+	r.closed = true
+	r.message, r.size = 0, 0
+	return Event{Op: Close, Code: code, Data: reason}, nil
+}
+
+func (r *Reader) inflated(message Opcode, payload []byte) (Event, *Error) {
+	out, bad := r.inflater.inflate(payload, r.limit)
+	if bad != nil {
+		return Event{}, bad
+	}
+	r.Release()
+	r.buf = out
+	if message == Text && utf8Whole.next(out.b) != utf8Whole {
+		return Event{}, errText
+	}
+	return Event{Op: message, Data: out.b}, nil
+}
