@@ -1,0 +1,37 @@
+# A thin index over the go command and scripts/, which CI calls too.
+
+FUZZTIME ?= 10m
+PKG ?= ./...
+export FUZZTIME
+
+.PHONY: help build run test test-long generate fmt bench bench-send fuzz
+
+help: ## show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
+
+build: ## build bin/hongyan
+	go build -o bin/hongyan ./cmd/hongyan
+
+run: build ## build and start a server
+	bin/hongyan serve
+
+test: ## run everything that a change must pass, in under 15 minutes
+	@scripts/test
+
+test-long: ## run all tests afresh, the long ones too
+	@scripts/test-long
+
+generate: ## write the Go code of proto/ anew
+	@scripts/generate
+
+fmt: ## format the Go code
+	go fmt ./...
+
+bench: ## run the benchmarks of PKG (all by default)
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+bench-send: ## measure durable sends through a whole server
+	@scripts/bench-send
+
+fuzz: ## run every fuzz target for FUZZTIME (10m by default)
+	@scripts/fuzz
