@@ -6,6 +6,7 @@
 package chat
 
 import (
+	"io"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -54,16 +55,16 @@ type Caller struct {
 	Device hongyan.DeviceID
 }
 
-// Service does what accounts ask for. Random returns random bits, for ids.
+// Service does what accounts ask for.
 type Service struct {
 	shard  *inbox.Shard
 	config Config
-	random func() uint64
+	random io.Reader
 	acked  *lru.Cache[Caller, hongyan.Version] // what devices have acknowledged, as far as it is remembered
 }
 
 // New makes the service of a shard.
-func New(s *inbox.Shard, c Config, random func() uint64) *Service {
+func New(s *inbox.Shard, c Config, random io.Reader) *Service {
 	acked, err := lru.New[Caller, hongyan.Version](CachedCursors)
 	if err != nil {
 		panic(err) // only for a size below 1

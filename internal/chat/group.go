@@ -3,9 +3,9 @@ package chat
 import (
 	"encoding/binary"
 	"slices"
-	"strconv"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
@@ -223,21 +223,25 @@ func wholeGroup(r store.Reader, id hongyan.GroupID, g *store.Group, u hongyan.Us
 // newGroupID draws an id that is free.
 func (s *Service) newGroupID(tx *inbox.Tx) (hongyan.GroupID, error) {
 	for {
-		id := hongyan.GroupID(s.random() >> 11)
-		if id == 0 {
-			continue
+		id, err := store.RandomID(s.random)
+		if err != nil {
+			return 0, err
 		}
-		g, err := store.Groups.Get(tx, id)
+		g, err := store.Groups.Get(tx, hongyan.GroupID(id))
 		if g == nil || err != nil {
-			return id, err
+			return hongyan.GroupID(id), err
 		}
 	}
 }
 
-// newLink draws a join code that is free: 64 random bits in base 36.
+// newLink draws a join code that is free.
 func (s *Service) newLink(tx *inbox.Tx) (string, error) {
 	for {
-		link := strconv.FormatUint(s.random(), 36)
+		code, err := auth.NewCode(s.random)
+		if err != nil {
+			return "", err
+		}
+		link := code.Reveal()
 		used, err := store.Links.Get(tx, link)
 		if used == nil || err != nil {
 			return link, err

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
@@ -40,8 +41,13 @@ func (s *Service) Join(c Caller, link string, done func(g hongyan.Group, waiting
 		group   hongyan.Group
 		waiting bool
 	}
+	code, err := auth.ParseCode(link)
+	if err != nil {
+		done(hongyan.Group{}, false, hongyan.Errorf(hongyan.Invalid, "%v", err))
+		return
+	}
 	inbox.Change(s.shard, func(tx *inbox.Tx) (joined, error) {
-		id, err := store.Links.Get(tx, link)
+		id, err := store.Links.Get(tx, code.Reveal())
 		if err != nil {
 			return joined{}, err
 		}

@@ -9,13 +9,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/store"
 )
 
-// Items of the setting type: the first byte tells what it is.
-const (
-	itemProfile = 'p'
-	itemDevices = 'd'
-	itemSetting = 's' // and the setting's name
-)
-
 // Profiles looks accounts up. Those that do not exist are left out.
 func (s *Service) Profiles(targets []Target, done func([]hongyan.Profile, error)) {
 	if len(targets) > MaxProfiles {
@@ -76,7 +69,7 @@ func (s *Service) SetProfile(c Caller, change ProfileChange, done func(hongyan.P
 		}
 		store.Accounts.Put(tx.Tx, c.User, &a)
 		profile := a.Profile(c.User)
-		if err := tx.SetItem(c.User, hongyan.TypeSetting, []byte{itemProfile}, &hongyan.Change{Profile: &profile}); err != nil {
+		if err := tx.SetItem(c.User, hongyan.TypeSetting, []byte{store.ItemProfile}, &hongyan.Change{Profile: &profile}); err != nil {
 			return hongyan.Profile{}, err
 		}
 		return profile, s.tellContacts(tx, c.User)
@@ -119,7 +112,7 @@ func (s *Service) SetSetting(c Caller, v hongyan.Setting, done func(error)) {
 		}
 		// A removed setting stays as an empty value, so that every device learns of it.
 		store.Settings.Put(tx.Tx, name, &v.Value)
-		return none{}, tx.SetItem(c.User, hongyan.TypeSetting, append([]byte{itemSetting}, v.Name...), &hongyan.Change{Setting: &v})
+		return none{}, tx.SetItem(c.User, hongyan.TypeSetting, append([]byte{store.ItemSetting}, v.Name...), &hongyan.Change{Setting: &v})
 	}, finish(done))
 }
 

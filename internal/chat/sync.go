@@ -246,21 +246,21 @@ func receiptOf(r store.Reader, item []byte) (*hongyan.Receipt, error) {
 func (b *builder) setting(item []byte, change *hongyan.Change) error {
 	name := string(item[1:])
 	switch item[0] {
-	case itemProfile:
+	case store.ItemProfile:
 		a, err := store.Accounts.Get(b.r, b.user)
 		if a != nil {
 			profile := a.Profile(b.user)
 			change.Profile = &profile
 		}
 		return err
-	case itemDevices:
+	case store.ItemDevices:
 		d, err := store.DeviceLists.Get(b.r, b.user)
 		if d != nil {
 			list := d.Public()
 			change.Devices = &list
 		}
 		return err
-	case itemSetting:
+	case store.ItemSetting:
 		v, err := store.Settings.Get(b.r, store.SettingName{User: b.user, Name: name})
 		if v != nil {
 			change.Setting = &hongyan.Setting{Name: name, Value: *v}

@@ -127,6 +127,7 @@ type Round struct {
 	commands []Command
 	answers  []error
 	touched  []*touched
+	after    []func()
 }
 
 // touched is what a round did to one account.
@@ -175,7 +176,7 @@ func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
 		}
 		r.commands, r.answers = append(r.commands, c), append(r.answers, err)
 	}
-	r.touched = tx.order
+	r.touched, r.after = tx.order, tx.after
 
 	e.mu.Lock()
 	if tx.Len() > 0 {
@@ -225,6 +226,9 @@ func (e *Engine) Settle(r *Round, err error) {
 	e.mu.Unlock()
 	for i, c := range r.commands {
 		c.Done(r.answers[i])
+	}
+	for _, f := range r.after {
+		f()
 	}
 	for _, w := range released {
 		w.release(nil)

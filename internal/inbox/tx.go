@@ -12,10 +12,14 @@ type Tx struct {
 	nowMS   int64
 	touched map[hongyan.UserID]*touched
 	order   []*touched
+	after   []func()
 }
 
 // NowMS is the time of the round, in Unix milliseconds. It never goes back, not even over a restart.
 func (tx *Tx) NowMS() int64 { return tx.nowMS }
+
+// AfterDurable calls f when the round is durable, on the goroutine that settles rounds. f must not block.
+func (tx *Tx) AfterDurable(f func()) { tx.after = append(tx.after, f) }
 
 // NewMessageID gives a message id.
 func (tx *Tx) NewMessageID() hongyan.MessageID {

@@ -26,7 +26,7 @@ const (
 	tabSetting      = 'p' // user, setting name            → value
 	tabConversation = 'b' // conversation                  → what is left of it when bodies are trimmed
 	tabFilter       = 'f' // hour, chunk                   → dedupe filter
-	tabAPIKey       = 'w' // hash                          → server API key
+	tabAPIKey       = 'w' // id                            → server API key
 	tabInvitation   = 'u' // code                          → invitation
 	tabMeta         = 'z' // name                          → schema version, generation, clock, secrets
 	// 'e' is the fence and belongs to the engine.

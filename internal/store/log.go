@@ -92,6 +92,13 @@ func AddEntry(tx *Tx, u hongyan.UserID, e Entry) {
 	tx.add(entryKey(u, e.Type, e.Version), encodeRef(e.Ref))
 }
 
+// Items of the setting type: the first byte tells what it is.
+const (
+	ItemProfile = 'p'
+	ItemDevices = 'd'
+	ItemSetting = 's' // the setting's name follows
+)
+
 // item names the current entry of a state.
 type item struct {
 	user hongyan.UserID

@@ -40,8 +40,9 @@ type Device struct {
 	Class     hongyan.DeviceClass `cbor:"3,keyasint,omitempty"`
 	CreatedMS int64               `cbor:"4,keyasint"`
 	SeenMS    int64               `cbor:"5,keyasint,omitempty"`
-	Token     []byte              `cbor:"6,keyasint"` // SHA-256 of the device token
-	Epoch     uint32              `cbor:"7,keyasint"` // tickets of earlier epochs are void
+	Token     []byte              `cbor:"6,keyasint"`           // SHA-256 of the device token
+	Epoch     uint32              `cbor:"7,keyasint"`           // tickets of earlier epochs are void
+	Network   string              `cbor:"8,keyasint,omitempty"` // from where it logged in last
 }
 
 // Devices are an account's devices, oldest first.
@@ -138,6 +139,7 @@ type TrimLine struct {
 type APIKey struct {
 	Name      string `cbor:"1,keyasint"`
 	CreatedMS int64  `cbor:"2,keyasint"`
+	Hash      []byte `cbor:"3,keyasint"` // SHA-256 of the key
 }
 
 // Invitation lets some accounts register.
@@ -159,7 +161,7 @@ var (
 	Cursors       = table[Holder, Cursor]{tabCursor, holderKey}
 	TrimLines     = table[hongyan.UserID, TrimLine]{tabTrim, userKey}
 	Settings      = table[SettingName, []byte]{tabSetting, settingKey}
-	APIKeys       = table[string, APIKey]{tabAPIKey, textKey}
+	APIKeys       = table[uint64, APIKey]{tabAPIKey, num64}
 	Invitations   = table[string, Invitation]{tabInvitation, textKey}
 	Meta          = table[string, []byte]{tabMeta, textKey}
 )

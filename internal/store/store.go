@@ -123,3 +123,16 @@ func (v *View) Close() error { return v.snap.Close() }
 
 // Close closes the engine.
 func (s *Store) Close() error { return s.kv.Close() }
+
+// RandomID draws an id for an account or a group: not zero, below 2^53, so that it survives a JSON number.
+func RandomID(random io.Reader) (uint64, error) {
+	for {
+		var b [8]byte
+		if _, err := io.ReadFull(random, b[:]); err != nil {
+			return 0, err
+		}
+		if id := binary.BigEndian.Uint64(b[:]) >> 11; id != 0 {
+			return id, nil
+		}
+	}
+}
