@@ -13,6 +13,7 @@ need() {
   command -v "$command" >/dev/null && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "installing $*" >&2
+    export DEBIAN_FRONTEND=noninteractive
     { apt-get install -y "$@" || { apt-get update && apt-get install -y "$@"; }; } >/dev/null 2>&1 </dev/null || true
   fi
   command -v "$command" >/dev/null || die "$command is missing: install $*"
