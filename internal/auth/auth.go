@@ -4,16 +4,17 @@
 //
 // A login with a password runs through the package in this order:
 //
-//	name, err := auth.ParseName(input)                      // spelling folded, so that penalties cannot be dodged
-//	pw, err := auth.NewPassword(input)                      // bounded, valid UTF-8, normalised
-//	wait, ok := throttle.Allow(now, name, addr, known)      // before anything depends on the account
-//	err = hasher.Verify(ctx, record.PasswordHash, pw)       // the zero hash for an unknown account costs the same
-//	throttle.Success(now, name, addr)                       // or Cancel, if Verify gave no verdict
-//	token, err := auth.NewDeviceToken(rand, account, device)// store token.Hash(), hand out token.Reveal()
-//	access, err := keys.Sign(auth.Ticket{...})              // short-lived, checked without the store
+//	name, err := auth.ParseName(input)                       // one spelling, or penalties could be dodged
+//	pw, err := auth.NewPassword(input)                       // bounded, valid UTF-8, normalised
+//	wait, ok := throttle.Allow(now, name, addr, known)       // counts the attempt as failed from here on
+//	err = hasher.Verify(ctx, hash, pw)                       // the zero hash for an account that does not exist
+//	throttle.Success(now, name, addr)                        // or Cancel, if Verify gave no verdict
+//	token, err := auth.NewDeviceToken(rand, account, device) // store token.Hash(), hand out token.Reveal()
+//	access, err := keys.Sign(ticket)                         // short-lived, checked without the store
 //
 // Every secret has a type that prints, logs and marshals as "[redacted]"; Reveal, where a type has it, is the one way
-// to the clear text. docs/decisions/passwords.md gives the reasons behind the numbers.
+// to the clear text. Secrets come from the functions of this package: except for PasswordHash, their zero values hold
+// nothing and cannot be used. docs/decisions/passwords.md gives the reasons behind the numbers.
 package auth
 
 import "fmt"

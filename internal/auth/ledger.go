@@ -19,9 +19,9 @@ type rule struct {
 //
 // A record is one time, clear, at which its last failure will be forgiven; each failure moves it a step further.
 // When the ledger is full, the record that would be clear first gives way. To push out a record with n failures, an
-// attacker has to keep every other record at n failures or more, which is limit × n guesses within the time in
-// which they are forgiven, and even that wins nothing: the ledger remembers in floor how far the records pushed out
-// reached, and until then whoever is new to it starts with the free failures used up.
+// attacker has to bring every other one to n failures, which is limit × n guesses within the time in which they are
+// forgiven. What that wins is a shorter wait, but no free failures: the ledger remembers in floor how far the
+// records pushed out reached, and until then whoever is new to it starts with the free failures used up.
 type ledger struct {
 	rule
 	limit   int

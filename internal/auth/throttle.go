@@ -13,7 +13,7 @@ const MaxTracked = 1 << 16
 
 // What each kind of record allows. An account's penalty begins only beyond what one network can inflict on it: a pair
 // whose penalty has grown to the full step fails once per step, which is as fast as the account is forgiven, and 18
-// times at most until it gets there. So guesses from one network never delay another.
+// times at most until it gets there. So guesses from one network do not delay logins from another.
 var (
 	pairRule    = rule{free: 5, step: 15 * time.Minute}
 	accountRule = rule{free: 32, step: 15 * time.Minute}
@@ -67,12 +67,13 @@ func Network(addr netip.Addr) netip.Prefix {
 }
 
 // Allow asks whether a password for account, by its canonical name, may be tried from addr; known says that the
-// account has logged in from Network(addr) before. Call it before looking the account up, existing or not.
+// account has logged in from Network(addr) before. Call it for every name, with known false where no such account
+// exists, so that penalties do not tell which names are taken.
 //
 // If ok, the attempt counts as failed from now on, so that guesses made in parallel do not all slip through before
-// the first verdict; Success or Cancel take that back. If not ok, it may be tried after wait, and nothing was
-// counted. An empty account leaves the network's record alone to decide, for secrets that name no account, such as
-// codes.
+// the first verdict; Success or Cancel take that back, and after a wrong password nothing is left to do. If not ok,
+// it may be tried after wait, and nothing was counted. An empty account leaves the network's record alone to decide,
+// for secrets that name no account, such as codes.
 func (t *Throttle) Allow(now time.Time, account string, addr netip.Addr, known bool) (wait time.Duration, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
