@@ -12,8 +12,8 @@ import (
 const MaxTracked = 1 << 16
 
 // What each kind of record allows. An account's penalty begins only beyond what one network can inflict on it: a pair
-// whose penalty has grown to the full step fails once per step, which is as fast as the account is forgiven, and 18
-// times at most until it gets there. So guesses from one network do not delay logins from another.
+// whose penalty has grown to the full step fails once per step, which is as fast as the account is forgiven, and 17
+// times until it gets there. So guesses from one network do not delay logins from another.
 var (
 	pairRule    = rule{free: 5, step: 15 * time.Minute}
 	accountRule = rule{free: 32, step: 15 * time.Minute}

@@ -116,7 +116,7 @@ func TestVerifyErrors(t *testing.T) {
 		"cut":                   {text[:99], issued, ErrMalformed},
 		"longer":                {text + "A", issued, ErrMalformed},
 		"line break":            {text[:50] + "\n" + text[51:], issued, ErrMalformed},
-		"four line breaks":      {text[:50] + "\n\r\r\n" + text[54:], issued, ErrMalformed},
+		"four line breaks":      {text[:96] + "\n\r\r\n", issued, ErrMalformed},
 		"padding":               {text[:99] + "=", issued, ErrMalformed},
 		"another key":           {altered(0), issued, ErrUnknownKey},
 		"another account":       {altered(11), issued, ErrBadSignature},
