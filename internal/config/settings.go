@@ -11,7 +11,7 @@ type Setting struct {
 	Env     string // its name in the environment: "HONGYAN_TLS_CERT"
 	Doc     string // what it is for; lines are separated by newlines
 	Default string // as a flag would say it
-	Switch  bool   // true or false: a flag without a value means true
+	Kind    string // what a value is: "duration"; "bool" for true or false
 }
 
 // Settings lists every setting in the order of the file.
@@ -20,8 +20,7 @@ func Settings() []Setting {
 	list := make([]Setting, len(table))
 	for i, row := range table {
 		v := row.value(&c)
-		_, isSwitch := v.(switchValue)
-		list[i] = Setting{row.key, envName(row.key), row.doc, v.text(), isSwitch}
+		list[i] = Setting{row.key, envName(row.key), row.doc, v.text(), v.kind()}
 	}
 	return list
 }
@@ -63,8 +62,9 @@ var table = []row{
 	{"listen", "Addresses to listen on. Each takes TLS, WebSocket, HTTP and long links alike.\n" +
 		"\":7878\" is every address of this machine, \"[::1]:7878\" one address of IPv6.",
 		func(c *Config) value { return listValue{&c.Listen} }},
-	{"registration", "Who may create an account: open (anybody), invitation (who has one), closed (the operator only),\n" +
-		"loopback (anybody on this machine, by invitation from elsewhere).",
+	{"registration", "Who may create an account: open, invitation, closed or loopback.\n" +
+		"open: anybody; invitation: who has one; closed: the operator only; loopback: anybody on this machine, and by\n" +
+		"invitation from elsewhere.",
 		func(c *Config) value {
 			return choiceValue[Registration]{&c.Registration, []Registration{RegistrationOpen, RegistrationInvitation,
 				RegistrationClosed, RegistrationLoopback}}
@@ -74,8 +74,8 @@ var table = []row{
 		func(c *Config) value { return textValue{&c.TLS.Cert} }},
 	{"tls.key", "PEM file with the private key of the certificate.",
 		func(c *Config) value { return textValue{&c.TLS.Key} }},
-	{"tls.allow_plain", "Accept what people write unencrypted from other machines. Only for a network that nobody can listen to,\n" +
-		"or behind a proxy that encrypts.",
+	{"tls.allow_plain", "Accept what people write unencrypted from other machines.\n" +
+		"Only for a network that nobody can listen to, or behind a proxy that encrypts.",
 		func(c *Config) value { return switchValue{&c.TLS.AllowPlain} }},
 
 	{"messages.contacts_only", "Whether a direct message needs an accepted contact.",
@@ -88,8 +88,8 @@ var table = []row{
 	{"retention.messages", "Messages that an account keeps; the oldest go first.",
 		func(c *Config) value { return countValue{&c.Retention.Messages, 0, maxCount} }},
 
-	{"devices.policy", "What a login does to the account's other devices: many (nothing), one-per-class (it ends the device\n" +
-		"of the same class, so there is one phone, one desktop and so on).",
+	{"devices.policy", "What a login does to the account's other devices: many or one-per-class.\n" +
+		"many: nothing; one-per-class: it ends the device of the same class, so there is one phone, one desktop and so on.",
 		func(c *Config) value {
 			return choiceValue[DevicePolicy]{&c.Devices.Policy, []DevicePolicy{DevicesMany, DevicesOnePerClass}}
 		}},

@@ -20,6 +20,8 @@ type value interface {
 	fromTOML(decoded any) (string, bool)
 	// wants names the TOML type with an example.
 	wants() string
+	// kind is one word for what a value is.
+	kind() string
 }
 
 // textValue is a string: a path.
@@ -29,6 +31,7 @@ func (v textValue) set(s string) error { *v.p = s; return nil }
 func (v textValue) text() string       { return *v.p }
 func (v textValue) literal() string    { return quote(*v.p) }
 func (v textValue) wants() string      { return `a string, such as "name"` }
+func (v textValue) kind() string   { return "path" }
 
 func (v textValue) fromTOML(d any) (string, bool) { return fromString(d) }
 
@@ -56,6 +59,7 @@ func (v listValue) literal() string {
 }
 
 func (v listValue) wants() string { return `a list of strings, such as ["one", "two"]` }
+func (v listValue) kind() string  { return "list" }
 
 func (v listValue) fromTOML(d any) (string, bool) {
 	list, ok := d.([]any)
@@ -80,6 +84,7 @@ func (v switchValue) set(s string) (err error) {
 func (v switchValue) text() string    { return strconv.FormatBool(*v.p) }
 func (v switchValue) literal() string { return v.text() }
 func (v switchValue) wants() string   { return "true or false, without quotes" }
+func (v switchValue) kind() string    { return "bool" }
 
 func (v switchValue) fromTOML(d any) (string, bool) {
 	b, ok := d.(bool)
@@ -104,6 +109,7 @@ func (v countValue) set(s string) error {
 func (v countValue) text() string    { return strconv.Itoa(*v.p) }
 func (v countValue) literal() string { return v.text() }
 func (v countValue) wants() string   { return "a whole number, without quotes" }
+func (v countValue) kind() string    { return "number" }
 
 func (v countValue) fromTOML(d any) (string, bool) {
 	n, ok := d.(int64)
@@ -128,6 +134,7 @@ func (v durationValue) set(s string) error {
 func (v durationValue) text() string    { return duration(*v.p).String() }
 func (v durationValue) literal() string { return quote(v.text()) }
 func (v durationValue) wants() string   { return `a duration in quotes, such as "90s" or "2m"` }
+func (v durationValue) kind() string    { return "duration" }
 
 func (v durationValue) fromTOML(d any) (string, bool) { return fromString(d) }
 
@@ -160,6 +167,7 @@ func (v sizeValue) set(s string) (err error) {
 func (v sizeValue) text() string    { return v.p.String() }
 func (v sizeValue) literal() string { return quote(v.text()) }
 func (v sizeValue) wants() string   { return `a size in quotes, such as "64MiB"` }
+func (v sizeValue) kind() string    { return "size" }
 
 func (v sizeValue) fromTOML(d any) (string, bool) { return fromString(d) }
 
@@ -180,6 +188,7 @@ func (v choiceValue[T]) set(s string) error {
 func (v choiceValue[T]) text() string    { return string(*v.p) }
 func (v choiceValue[T]) literal() string { return quote(v.text()) }
 func (v choiceValue[T]) wants() string   { return "one of " + v.list() + ", in quotes" }
+func (v choiceValue[T]) kind() string    { return "word" }
 
 func (v choiceValue[T]) fromTOML(d any) (string, bool) { return fromString(d) }
 
