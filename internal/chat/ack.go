@@ -117,3 +117,10 @@ func deliver(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan
 	store.Views.Put(tx.Tx, part, &v)
 	return tellWriters(tx, c, u, old.Delivered, o)
 }
+
+// Head takes a key as an acknowledgement and answers the version of the caller's newest change, to compare with it. It
+// is what a heartbeat asks: cheap, for accounts that changed lately.
+func (s *Service) Head(c Caller, key hongyan.SyncKey, done func(hongyan.Version, error)) {
+	s.Acknowledge(c, key)
+	inbox.Look(s.shard, func(r *inbox.Read) (hongyan.Version, error) { return r.Head(c.User) }, done)
+}

@@ -112,3 +112,6 @@ func (t Target) resolve(r store.Reader) (hongyan.UserID, *store.Account, error) 
 	a, err := account(r, u)
 	return u, a, err
 }
+
+// Generation is the store's, as SyncKeys carry it.
+func (s *Service) Generation() uint64 { return s.shard.Engine().Generation() }

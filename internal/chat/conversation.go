@@ -44,7 +44,7 @@ func conversations(r store.Reader, u hongyan.UserID, ids []hongyan.ConversationI
 	return list, nil
 }
 
-// recent reads u's most recent conversations, newest first, each with its last message.
+// recent reads u's most recent conversations, newest first, with their last messages as far as an answer has room.
 func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation, error) {
 	type candidate struct {
 		id   hongyan.ConversationID
@@ -72,12 +72,18 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(time(b), time(a)) })
 	var list []hongyan.Conversation
+	size := 0
 	for _, c := range all[:min(limit, len(all))] {
 		state, err := conversationOf(r, u, c.id, &c.view)
 		if err != nil {
 			return nil, err
 		}
-		state.LastMessage = c.last
+		if c.last != nil {
+			size += contentSize(&c.last.Content)
+		}
+		if size <= MaxPageBytes {
+			state.LastMessage = c.last
+		}
 		list = append(list, state)
 	}
 	return list, nil

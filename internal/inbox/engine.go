@@ -75,6 +75,17 @@ type Engine struct {
 	heads   *lru.Cache[hongyan.UserID, head]
 	failure error
 	refusal *hongyan.Error // why sends are refused, nil if they are not
+	counts  Counts
+}
+
+// Counts tell what an engine has done since it was opened.
+type Counts struct{ Rounds, Commands, Entries uint64 }
+
+// Counts returns them.
+func (e *Engine) Counts() Counts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.counts
 }
 
 // head is the version of an account's newest change in the rounds up to one.
@@ -212,7 +223,12 @@ func (e *Engine) Settle(r *Round, err error) {
 		}
 		return ready
 	})
+	if r.commit != nil {
+		e.counts.Rounds++
+	}
+	e.counts.Commands += uint64(len(r.commands))
 	for _, t := range r.touched {
+		e.counts.Entries += uint64(t.entries)
 		h := Hint{User: t.user, Version: t.version}
 		if known, ok := e.heads.Get(t.user); ok {
 			h.Previous = known.version

@@ -1,0 +1,309 @@
+// Package app puts a server together and runs it: the one place that knows every implementation.
+//
+// The life of a message, as the parts are joined here: gate carries a frame to its session; session asks operation;
+// operation asks chat; chat's command waits for its round in inbox, which asks chat's checks, gives versions and writes
+// through store to kv; when the disk has it, the answer goes back the way it came, and a hint goes to the sessions of
+// everybody concerned, which pull or are told inline.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/auth"
+	"github.com/hongyan-im/hongyan/internal/certs"
+	"github.com/hongyan-im/hongyan/internal/chat"
+	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/gate"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
+	"github.com/hongyan-im/hongyan/internal/operation"
+	"github.com/hongyan-im/hongyan/internal/session"
+	"github.com/hongyan-im/hongyan/internal/store"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// Limits of what runs at a time.
+const (
+	waitingReads  = 4096 // reads that wait for a goroutine
+	waitingHashes = 64   // logins that wait for their password to be hashed
+	shard         = 0    // the only shard of a single node
+)
+
+// What the server would like of its clients.
+const (
+	heartbeatMin = 210 * time.Second // 3.5 minutes
+	heartbeatMax = 10 * time.Minute
+	reconnectMin = time.Second
+	reconnectMax = 2 * time.Minute
+)
+
+// Server is a server, listening.
+type Server struct {
+	config  config.Config
+	log     *slog.Logger
+	started time.Time
+	metrics *prometheus.Registry
+
+	kv     *pebblekv.Store
+	engine *inbox.Engine
+	writer *inbox.Writer
+	reads  *pool
+	slow   *pool
+	disk   *disk
+	certs  *certs.Source
+	hub    *session.Hub
+	gate   *gate.Server
+
+	failed chan error // what ended the server from within
+	close  sync.Once
+}
+
+// New opens the store and starts to listen. The server works until Run's context ends.
+func New(c config.Config, log *slog.Logger) (*Server, error) {
+	s := &Server{
+		config: c, log: log, started: time.Now(), metrics: prometheus.NewRegistry(), failed: make(chan error, 1),
+		disk: &disk{dir: c.Data, lowWater: uint64(c.Storage.LowWater), log: log},
+	}
+	if err := s.open(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open() error {
+	c := s.config
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := layBallast(c.Data, uint64(c.Storage.Ballast), uint64(c.Storage.LowWater), s.log); err != nil {
+		return fmt.Errorf("ballast file: %w", err)
+	}
+	var err error
+	s.kv, err = pebblekv.Open(filepath.Join(c.Data, "store"), pebblekv.Options{
+		Logger: s.log, CacheSize: int64(c.Storage.Cache), OnFailure: s.fail,
+	})
+	if err != nil {
+		return err
+	}
+	records, err := store.Open(s.kv, rand.Reader)
+	if err != nil {
+		return err
+	}
+	s.hub = session.NewHub(session.Config{Idle: c.Limits.Idle, AllowPlain: c.TLS.AllowPlain})
+	if s.engine, err = inbox.Open(records, shard, s.hub.Hint); err != nil {
+		return err
+	}
+	s.engine.Refuse(s.disk.look())
+	s.writer = inbox.NewWriter(s.engine, time.Now, s.fail)
+	s.reads = newPool("reads", 2*runtime.GOMAXPROCS(0)+2, waitingReads)
+	part := inbox.NewShard(s.engine, s.writer.Submit, func(job func()) error {
+		return s.reads.run(func(context.Context) { job() })
+	})
+	desk, err := s.makeDesk(part)
+	if err != nil {
+		return err
+	}
+	s.hub.Use(desk)
+	s.export()
+	return s.listen()
+}
+
+// makeDesk joins the services that answer operations.
+func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
+	c := s.config
+	keys, err := ticketKeys(part)
+	if err != nil {
+		return nil, err
+	}
+	hashing := max(1, runtime.GOMAXPROCS(0)/2)
+	hasher, err := auth.NewHasher(auth.DefaultParams(), hashing, waitingHashes)
+	if err != nil {
+		return nil, err
+	}
+	s.slow = newPool("logins", hashing, waitingHashes)
+	return &operation.Desk{
+		Chat: chat.New(part, chat.Config{
+			ContactsOnly: c.Messages.ContactsOnly, RecallWindow: c.Messages.RecallWindow,
+		}, rand.Reader),
+		Accounts: account.New(part, account.Config{
+			Registration: registrations[c.Registration], OnePerClass: c.Devices.Policy == config.DevicesOnePerClass,
+			MaxDevices: c.Devices.Max, Hasher: hasher, Keys: keys, Random: rand.Reader, Now: time.Now,
+			Slow: s.slow.run, Ended: s.hub.Ended,
+		}),
+		Now: time.Now,
+		Hints: &wire.Hints{
+			HeartbeatMinMs: uint32(heartbeatMin.Milliseconds()), HeartbeatMaxMs: uint32(heartbeatMax.Milliseconds()),
+			ReconnectMinMs: uint32(reconnectMin.Milliseconds()), ReconnectMaxMs: uint32(reconnectMax.Milliseconds()),
+			MaxFrame: wire.MaxFrame,
+		},
+		Park: s.hub.Park,
+		After: func(d time.Duration, f func()) func() {
+			t := time.AfterFunc(d, f)
+			return func() { t.Stop() }
+		},
+		DemandTLS: s.hub.DemandTLS,
+		Status:    s.status,
+	}, nil
+}
+
+var registrations = map[config.Registration]account.Registration{
+	config.RegistrationOpen: account.Open, config.RegistrationInvitation: account.ByInvitation,
+	config.RegistrationClosed: account.ByOperator, config.RegistrationLoopback: account.OnLoopback,
+}
+
+// ticketKeys reads the keys that sign tickets, or makes them on the first start.
+func ticketKeys(part *inbox.Shard) (*auth.KeyRing, error) {
+	const name = "ticket-keys"
+	type result struct {
+		keys *auth.KeyRing
+		err  error
+	}
+	got := make(chan result, 1)
+	inbox.Change(part, func(tx *inbox.Tx) (*auth.KeyRing, error) {
+		kept, err := store.Meta.Get(tx, name)
+		if err != nil {
+			return nil, err
+		}
+		if kept != nil {
+			return auth.ParseKeyRing(*kept)
+		}
+		keys, err := auth.NewKeyRing(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		raw := keys.Reveal()
+		store.Meta.Put(tx.Tx, name, &raw)
+		return keys, nil
+	}, func(keys *auth.KeyRing, err error) { got <- result{keys, err} })
+	r := <-got
+	if r.err != nil {
+		return nil, fmt.Errorf("ticket keys: %w", r.err)
+	}
+	return r.keys, nil
+}
+
+func (s *Server) listen() error {
+	c := s.config
+	var err error
+	if c.TLS.Cert != "" {
+		s.certs, err = certs.FromFiles(c.TLS.Cert, c.TLS.Key, s.log)
+	} else {
+		s.certs, err = certs.SelfSigned(c.Data, s.log)
+	}
+	if err != nil {
+		return err
+	}
+	limits := gate.DefaultLimits()
+	limits.Connections, limits.PerAddress = c.Limits.Connections, c.Limits.ConnectionsPerAddress
+	s.gate, err = gate.Listen(gate.Config{
+		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(),
+		Limits: limits, Log: s.log, Metrics: s.metrics,
+		Open: func(l gate.Link, p gate.Peer) gate.Session {
+			return s.hub.Open(l, session.Peer{
+				Peer: account.Peer{Addr: p.Addr.Addr(), Loopback: p.Loopback || p.Operator},
+				TLS:  p.TLS, Secure: p.Secure, Operator: p.Operator,
+			}, time.Now())
+		},
+	})
+	return err
+}
+
+// fail ends the server from within: nothing is acknowledged any more.
+func (s *Server) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+// Addrs are the addresses that the server listens on, the operator's socket last.
+func (s *Server) Addrs() []string {
+	var addrs []string
+	for _, a := range s.gate.Addrs() {
+		addrs = append(addrs, a.String())
+	}
+	return addrs
+}
+
+// Pin is the fingerprint of the certificate's key, for clients that know the server by it.
+func (s *Server) Pin() string { return certs.Pin(s.certs.Certificate().Leaf) }
+
+// Run works until ctx ends, then drains: clients are asked to come back after a delay that spreads them, what was
+// accepted is finished, and nil is returned. If the store fails Run returns why, at once.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.Close()
+	every := time.NewTicker(diskEvery)
+	defer every.Stop()
+	for {
+		select {
+		case err := <-s.failed:
+			s.log.Error("the store has failed: the server stops, nothing acknowledged is lost", "error", err)
+			return fmt.Errorf("the store has failed: %w", err)
+		case <-ctx.Done():
+			s.log.Info("draining", "timeout", s.config.Drain.Timeout)
+			return s.drain()
+		case <-every.C:
+			s.engine.Refuse(s.disk.look())
+		}
+	}
+}
+
+func (s *Server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain.Timeout)
+	defer cancel()
+	err := s.gate.Drain(ctx, func(of gate.Session) { of.(*session.Session).Drain(spread(s.config.Drain.Spread)) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("some connections had to be cut", "error", err)
+	}
+	return nil
+}
+
+// Close ends what is still running and closes the store. Whoever called New and not Run calls it.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		if s.gate != nil {
+			s.gate.Close()
+		}
+		if s.slow != nil {
+			s.slow.close()
+		}
+		if s.reads != nil {
+			s.reads.close()
+		}
+		if s.writer != nil {
+			s.writer.Close()
+		}
+		if s.kv != nil {
+			if err := s.kv.Close(); err != nil {
+				s.log.Debug("closing the store", "error", err)
+			}
+		}
+	})
+}
+
+func (s *Server) status() *wire.StatusReply {
+	open, authenticated := s.hub.Counts()
+	r := &wire.StatusReply{
+		Version: hongyan.Release, StartedMs: s.started.UnixMilli(), Connections: uint32(open), Sessions: uint32(authenticated),
+		Generation: s.engine.Generation(), Term: s.engine.Term(), Sending: true,
+		DiskFree: s.disk.free.Load(), DiskUsed: s.kv.Metrics().DiskBytes,
+	}
+	if err := s.engine.Accepting(); err != nil {
+		r.Sending, r.RefusedBecause = false, err.Error()
+	}
+	return r
+}

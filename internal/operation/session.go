@@ -1,0 +1,93 @@
+package operation
+
+import (
+	"cmp"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+func register(d *Desk, c Caller, q *wire.RegisterRequest, done func(Reply, error)) {
+	d.Accounts.Register(c.Peer, account.NewAccount{
+		Name: q.Name, Password: q.Password, DisplayName: q.DisplayName, Invitation: q.Invitation,
+		Device: newDevice(q.Device),
+	}, d.loggedIn(done))
+}
+
+func login(d *Desk, c Caller, q *wire.LoginRequest, done func(Reply, error)) {
+	d.Accounts.Login(c.Peer, account.Credentials{
+		Name: q.Name, Password: q.Password, Device: newDevice(q.Device), DeviceToken: q.DeviceToken,
+	}, d.loggedIn(done))
+}
+
+func authenticate(d *Desk, c Caller, q *wire.AuthRequest, done func(Reply, error)) {
+	d.Accounts.Authenticate(c.Peer, q.Token, func(id account.Identity, err error) {
+		if err != nil {
+			done(Reply{}, err)
+			return
+		}
+		done(Reply{Body: d.authReply(id), Identity: &id}, nil)
+	})
+}
+
+// loggedIn answers a login.
+func (d *Desk) loggedIn(done func(Reply, error)) func(account.Identity, error) {
+	return func(id account.Identity, err error) {
+		if err != nil {
+			done(Reply{}, err)
+			return
+		}
+		done(Reply{Body: &wire.LoginReply{DeviceToken: id.DeviceToken, Session: d.authReply(id)}, Identity: &id}, nil)
+	}
+}
+
+func (d *Desk) authReply(id account.Identity) *wire.AuthReply {
+	r := &wire.AuthReply{
+		User: uint64(id.User), Name: id.Name, Device: uint64(id.Device), Ticket: id.Ticket,
+		TimeMs: d.Now().UnixMilli(), Head: uint64(id.Head), Hints: d.Hints,
+	}
+	if id.Ticket != "" {
+		r.TicketExpiresMs = id.TicketExpires.UnixMilli()
+	}
+	return r
+}
+
+// newDevice is how a device introduced itself; one that says nothing is a program at a terminal.
+func newDevice(b *wire.Device) account.NewDevice {
+	return account.NewDevice{Name: b.GetName(), Class: cmp.Or(hongyan.DeviceClass(b.GetClass()), hongyan.ClassCLI)}
+}
+
+func logout(d *Desk, c Caller, _ *wire.LogoutRequest, done func(Reply, error)) {
+	d.Accounts.End(c.User, c.Device, account.LoggedOut, ok(done, &wire.LogoutReply{}))
+}
+
+func devices(d *Desk, c Caller, _ *wire.DevicesRequest, done func(Reply, error)) {
+	d.Accounts.Devices(c.User, answer(done, func(list hongyan.Devices) *wire.DevicesReply {
+		return &wire.DevicesReply{Devices: wire.FromAll(wire.FromDevice, list.List), Current: uint64(c.Device)}
+	}))
+}
+
+func kick(d *Desk, c Caller, q *wire.KickRequest, done func(Reply, error)) {
+	d.Accounts.End(c.User, hongyan.DeviceID(q.Device), account.Kicked, ok(done, &wire.KickReply{}))
+}
+
+func setPassword(d *Desk, c Caller, q *wire.SetPasswordRequest, done func(Reply, error)) {
+	d.Accounts.SetPassword(c.Peer, c.User, c.Device, q.OldPassword, q.NewPassword, ok(done, &wire.SetPasswordReply{}))
+}
+
+// heartbeat keeps the link alive. With a key it acknowledges, and tells whether there is more.
+func heartbeat(d *Desk, c Caller, q *wire.HeartbeatRequest, done func(Reply, error)) {
+	if len(q.Key) == 0 || c.User == 0 {
+		done(Reply{}, nil)
+		return
+	}
+	key, err := hongyan.ParseSyncKey(q.Key)
+	if err != nil {
+		done(Reply{}, err)
+		return
+	}
+	d.Chat.Head(c.chat(), key, answer(done, func(head hongyan.Version) *wire.HeartbeatReply {
+		return &wire.HeartbeatReply{Head: uint64(head), Newer: head > key.Version(), TimeMs: d.Now().UnixMilli()}
+	}))
+}
