@@ -285,7 +285,13 @@ func (c *Conn) handle(f wire.Frame) error {
 		call.end(err)
 		return err
 	default:
-		call.end(wire.Unmarshal(f.Body, call.reply))
+		err := wire.Unmarshal(f.Body, call.reply)
+		if err != nil {
+			// Not %w: the server did not refuse, so nobody may take it for a *hongyan.Error.
+			err = fmt.Errorf("the server's answer to %s cannot be read: %v", call.op, err)
+		}
+		call.end(err)
+		return err
 	}
 	return nil
 }

@@ -101,14 +101,10 @@ type (
 
 	// Transmit sends a message. What comes of it is reported as Accepted, Refused or Disconnected.
 	Transmit struct{ Item Item }
-
-	// AskTime asks the server for its time. The answer is reported as Clock, or the connection is given up.
-	AskTime struct{}
 )
 
 func (Save) action()     {}
 func (Transmit) action() {}
-func (AskTime) action()  {}
 
 // Outbox sends what waits, strictly in order and one at a time, and repeats every message under its own id until it is
 // answered. Whoever drives it holds the lock of the outbox from Load until it lets the machine rest.
@@ -116,12 +112,12 @@ type Outbox struct {
 	items  []Item // waiting, in order
 	online bool
 	flying bool // the first item was transmitted on this connection
-	asking bool // AskTime is unanswered
 
 	serverMS int64     // the server's clock, Unix milliseconds,
 	serverAt time.Time // at this time
 
-	retryAt time.Time // transmit nothing before
+	first   hongyan.ClientID // what was transmitted last, which the following are about
+	retryAt time.Time        // transmit nothing before
 	retry   backoff
 	rand    Rand
 }
@@ -131,35 +127,25 @@ func NewOutbox(rand Rand) *Outbox {
 	return &Outbox{retry: backoff{min: sendRetryMin, max: sendRetryMax}, rand: rand}
 }
 
-// Load replaces what waits by what is stored as waiting, in order. It must not be called while a message is on its
-// way.
+// Load replaces what waits by what is stored as waiting, in order, such as what a user has just sent. It must not be
+// called while a message is on its way. The machine keeps items.
 func (o *Outbox) Load(now time.Time, items []Item) []Action {
-	if len(items) == 0 || len(o.items) == 0 || items[0].ID != o.items[0].ID {
-		o.retryAt = time.Time{}
-		o.retry.reset()
+	if len(items) == 0 || items[0].ID != o.first {
+		o.settle()
 	}
 	o.items = items
 	return o.next(now, nil)
 }
 
-// Idle reports whether nothing waits for an answer. What may still be there waits for WakeAt or for a connection.
-func (o *Outbox) Idle() bool { return !o.flying && !o.asking }
-
 // Connected says that the device is authenticated on a new connection, whose server's clock showed serverMS.
 func (o *Outbox) Connected(now time.Time, serverMS int64) []Action {
-	o.online, o.flying, o.asking = true, false, false
-	return o.Clock(now, serverMS)
-}
-
-// Disconnected says that the connection is gone. What was on its way may have arrived or not.
-func (o *Outbox) Disconnected() { o.online, o.flying, o.asking = false, false, false }
-
-// Clock says that the server's clock showed serverMS.
-func (o *Outbox) Clock(now time.Time, serverMS int64) []Action {
-	o.asking = false
+	o.online, o.flying = true, false
 	o.serverMS, o.serverAt = serverMS, now
 	return o.next(now, nil)
 }
+
+// Disconnected says that the connection is gone. What was on its way may have arrived or not.
+func (o *Outbox) Disconnected() { o.online, o.flying = false, false }
 
 // Accepted takes the acknowledgement of the message on its way.
 func (o *Outbox) Accepted(now time.Time, r Result) []Action {
@@ -184,11 +170,12 @@ func (o *Outbox) Refused(now time.Time, err *hongyan.Error) []Action {
 		o.online = false
 		return []Action{Trouble{err}, Drop{}}
 	case err.Code == hongyan.ClockSkew && it.Refusals < MaxRefusals:
-		// The stamp lies in the server's future, so no attempt with it was ever accepted: a new stamp is safe.
+		// The stamp lies in the server's future, so no attempt with it was ever accepted: a new stamp is safe. A new
+		// connection tells the time to make it from.
 		it.FirstAttemptMS = 0
 		it.Refusals++
-		o.asking = true
-		return []Action{Save{[]Item{*it}}, AskTime{}}
+		o.online = false
+		return []Action{Save{[]Item{*it}}, Trouble{err}, Drop{}}
 	case err.Code.Retryable() && it.Refusals < MaxRefusals:
 		it.Refusals++
 		o.retryAt = now.Add(max(o.retry.next(o.rand), err.RetryAfter))
@@ -203,7 +190,7 @@ func (o *Outbox) Tick(now time.Time) []Action { return o.next(now, nil) }
 
 // WakeAt is when Tick must be called, zero for never.
 func (o *Outbox) WakeAt() time.Time {
-	if !o.online || o.flying || o.asking || len(o.items) == 0 {
+	if !o.online || o.flying || len(o.items) == 0 {
 		return time.Time{}
 	}
 	return o.retryAt
@@ -213,15 +200,20 @@ func (o *Outbox) WakeAt() time.Time {
 func (o *Outbox) done(now time.Time, it Item) []Action {
 	o.flying = false
 	o.items = o.items[1:]
+	o.settle()
+	return o.next(now, []Item{it})
+}
+
+// settle forgets that the server was busy.
+func (o *Outbox) settle() {
 	o.retryAt = time.Time{}
 	o.retry.reset()
-	return o.next(now, []Item{it})
 }
 
 // next transmits the first item if that is possible now. The items of save are stored first, and the item's stamp with
 // them if it has none.
 func (o *Outbox) next(now time.Time, save []Item) []Action {
-	ready := o.online && !o.flying && !o.asking && len(o.items) > 0 && !now.Before(o.retryAt)
+	ready := o.online && !o.flying && len(o.items) > 0 && !now.Before(o.retryAt)
 	if ready && o.items[0].FirstAttemptMS == 0 {
 		// A difference of two times is not moved by somebody who sets the device's clock.
 		o.items[0].FirstAttemptMS = o.serverMS + now.Sub(o.serverAt).Milliseconds()
@@ -233,7 +225,7 @@ func (o *Outbox) next(now time.Time, save []Item) []Action {
 	}
 	if ready {
 		o.flying = true
-		o.retryAt = time.Time{}
+		o.first, o.retryAt = o.items[0].ID, time.Time{}
 		acts = append(acts, Transmit{o.items[0]})
 	}
 	return acts

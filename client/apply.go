@@ -1,0 +1,176 @@
+package client
+
+import (
+	"bytes"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client/core"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// applier applies changes within one transaction of the state.
+type applier struct {
+	me     hongyan.UserID
+	derive bool // work the states of conversations out, because the server did not send them
+
+	conversations, messages, processed, contacts, groups, settings, profiles, meta *bbolt.Bucket
+
+	changed []hongyan.ConversationID // whose states are different now, in order of their first change
+}
+
+func newApplier(tx *bbolt.Tx, me hongyan.UserID, derive bool) *applier {
+	return &applier{
+		me:            me,
+		derive:        derive,
+		conversations: tx.Bucket(bucketConversations),
+		messages:      tx.Bucket(bucketMessages),
+		processed:     tx.Bucket(bucketProcessed),
+		contacts:      tx.Bucket(bucketContacts),
+		groups:        tx.Bucket(bucketGroups),
+		settings:      tx.Bucket(bucketSettings),
+		profiles:      tx.Bucket(bucketProfiles),
+		meta:          tx.Bucket(bucketMeta),
+	}
+}
+
+// apply stores what c brings, and adds to batch what the application has to be told of it.
+func (a *applier) apply(c core.Commit, batch *wire.SyncReply) error {
+	for i := range c.Changes {
+		news, err := a.change(&c.Changes[i])
+		if err != nil {
+			return err
+		}
+		if news {
+			batch.Changes = append(batch.Changes, wire.FromChange(c.Changes[i]))
+		}
+	}
+	for _, conv := range c.Conversations {
+		if err := a.present(conv); err != nil {
+			return err
+		}
+	}
+	for _, id := range a.changed {
+		conv := new(wire.Conversation)
+		if _, err := get(a.conversations, conversationKey(id), conv); err != nil {
+			return err
+		}
+		batch.Conversations = append(batch.Conversations, conv)
+	}
+	return nil
+}
+
+// change applies one change. It reports whether that is news to the application.
+func (a *applier) change(c *hongyan.Change) (news bool, err error) {
+	switch {
+	case c.Message != nil:
+		return a.message(c.Message)
+	case c.Recall != nil:
+		return true, a.recall(c.Recall)
+	case c.Removal != nil:
+		for _, n := range c.Removal.Ordinals {
+			if err := a.messages.Delete(messageKey(c.Removal.Conversation, n)); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	case c.Contact != nil:
+		return true, a.contact(c.Contact)
+	case c.Group != nil:
+		return true, a.group(c.Group)
+	case c.Conversation != nil:
+		return true, a.view(c.Conversation)
+	case c.Receipt != nil:
+		return true, a.receipt(c.Receipt)
+	case c.Profile != nil:
+		return true, putProfile(a.profiles, *c.Profile, foreverMS)
+	case c.Devices != nil:
+		return true, put(a.meta, metaDevices, wire.FromDevices(*c.Devices))
+	case c.Setting != nil && len(c.Setting.Value) == 0:
+		return true, a.settings.Delete([]byte(c.Setting.Name))
+	case c.Setting != nil:
+		return true, put(a.settings, []byte(c.Setting.Name), wire.FromSetting(*c.Setting))
+	}
+	return false, nil
+}
+
+// message stores a message. It is news the first time only: backfills and recovered logs bring messages again.
+func (a *applier) message(m *hongyan.Message) (news bool, err error) {
+	key := messageKey(m.Conversation, m.Ordinal)
+	held := a.messages.Get(key)
+	if m.State == hongyan.Expired {
+		// Nothing but the place is left of it on the server. What is held here says more.
+		if held != nil {
+			return false, nil
+		}
+		return true, put(a.messages, key, wire.FromMessage(*m))
+	}
+	news = a.processed.Get(be64(uint64(m.ID))) == nil
+	if !news && held == nil {
+		return false, nil // it was removed here
+	}
+	if err := put(a.messages, key, wire.FromMessage(*m)); err != nil || !news {
+		return false, err
+	}
+	if err := a.processed.Put(be64(uint64(m.ID)), key); err != nil {
+		return false, err
+	}
+	return true, a.deriveMessage(m)
+}
+
+// recall takes the content of a message away.
+func (a *applier) recall(r *hongyan.Recall) error {
+	key := messageKey(r.Conversation, r.Ordinal)
+	var m wire.Message
+	if ok, err := get(a.messages, key, &m); err != nil || !ok {
+		return err
+	}
+	word, err := wire.ToMessage(&m)
+	if err != nil || word.State != hongyan.Present {
+		return err
+	}
+	word.State, word.Content = hongyan.Recalled, hongyan.Content{}
+	if err := put(a.messages, key, wire.FromMessage(word)); err != nil {
+		return err
+	}
+	return a.deriveRecall(&word)
+}
+
+// present stores the present state of a conversation, and forgets the messages that are not, or no longer, part of it:
+// those that the account has cleared, and those that a server restored from a backup has never had.
+func (a *applier) present(c hongyan.Conversation) error {
+	if err := a.forget(c.ID, 0, c.Cleared); err != nil {
+		return err
+	}
+	if err := a.forget(c.ID, c.Last+1, ^hongyan.Ordinal(0)); err != nil {
+		return err
+	}
+	if m := c.LastMessage; m != nil && m.Ordinal > c.Cleared && m.Ordinal <= c.Last {
+		if err := keepMessage(a.messages, m); err != nil {
+			return err
+		}
+	}
+	return a.store(c)
+}
+
+// forget deletes the messages of a conversation from first to last.
+func (a *applier) forget(id hongyan.ConversationID, first, last hongyan.Ordinal) error {
+	begin, end := messageKey(id, first), messageKey(id, last)
+	cur := a.messages.Cursor()
+	for k, _ := cur.Seek(begin); k != nil && bytes.Compare(k, end) <= 0; k, _ = cur.Seek(begin) {
+		if err := cur.Delete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepMessage stores a message that is not there yet, as context: it was not delivered.
+func keepMessage(messages *bbolt.Bucket, m *hongyan.Message) error {
+	key := messageKey(m.Conversation, m.Ordinal)
+	if messages.Get(key) != nil {
+		return nil
+	}
+	return put(messages, key, wire.FromMessage(*m))
+}

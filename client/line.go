@@ -1,0 +1,145 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/hongyan-im/hongyan/client/core"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// line is the connection that Run or Sync keeps, for all who need it.
+type line struct {
+	mu      sync.Mutex
+	kept    bool // Run or Sync works
+	up      *session
+	state   Link
+	changed chan struct{} // closed at the next change
+	tell    func(Event)
+}
+
+func (l *line) init(tell func(Event)) {
+	l.changed = make(chan struct{})
+	l.tell = tell
+}
+
+func (l *line) set(kept bool, up *session, state Link) {
+	l.mu.Lock()
+	l.kept, l.up, l.state = kept, up, state
+	close(l.changed)
+	l.changed = make(chan struct{})
+	l.mu.Unlock()
+	l.tell(LinkEvent{state})
+}
+
+func (l *line) online(s *session)            { l.set(true, s, Link{Online: true}) }
+func (l *line) down(err error, at time.Time) { l.set(true, nil, Link{Err: err, RetryAt: at}) }
+
+// begin says that Run or Sync works. It reports whether none did.
+func (l *line) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept {
+		return false
+	}
+	l.kept = true
+	return true
+}
+
+func (l *line) end() { l.set(false, nil, Link{}) }
+
+// dialing says that an attempt is being made.
+func (l *line) dialing() {
+	_, state, _ := l.now()
+	l.set(true, nil, Link{Err: state.Err})
+}
+
+func (l *line) now() (up *session, state Link, changed <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up, l.state, l.changed
+}
+
+// wait returns the session when there is one, and nil if nobody keeps the line. A caller that is not patient gets the
+// error of the last attempt instead of waiting for the next.
+func (l *line) wait(ctx context.Context, patient bool) (*session, error) {
+	for ctx.Err() == nil {
+		l.mu.Lock()
+		kept, up, state, changed := l.kept, l.up, l.state, l.changed
+		l.mu.Unlock()
+		switch {
+		case up != nil && up.conn.Err() == nil, !kept:
+			return up, nil
+		case !patient && !state.RetryAt.IsZero():
+			return nil, fmt.Errorf("not connected: %w", state.Err)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+	return nil, context.Cause(ctx)
+}
+
+// keepLine keeps the connection until the context ends or the server wants this device no more.
+func (c *Client) keepLine(ctx context.Context) error {
+	k := connector{
+		c:        c,
+		link:     core.NewLink(c.credentials().Secure, rand.Int64N),
+		onNotify: c.feed.notify,
+		patient:  true,
+		line:     &c.line,
+	}
+	acts := k.link.Start()
+	for {
+		s, err := k.connect(ctx, acts)
+		if err != nil {
+			return err
+		}
+		c.feed.connect(s)
+		c.line.online(s)
+		acts = c.tend(ctx, k.link, s)
+		c.feed.connect(nil)
+		s.conn.Close()
+	}
+}
+
+// tend beats until the session ends, and returns what the Link makes of that.
+func (c *Client) tend(ctx context.Context, link *core.Link, s *session) []core.Action {
+	for {
+		timer := time.NewTimer(time.Until(link.WakeAt()))
+		select {
+		case <-timer.C:
+		case <-s.conn.Done():
+		case <-ctx.Done():
+			s.conn.fail(context.Cause(ctx))
+		}
+		timer.Stop()
+		if err := s.conn.Err(); err != nil {
+			return link.Ended(time.Now(), ending(err))
+		}
+		if len(link.Tick(time.Now())) > 0 { // a Beat, there is no other while the link is up
+			c.beat(ctx, link, s)
+		}
+	}
+}
+
+func (c *Client) beat(ctx context.Context, link *core.Link, s *session) {
+	reply := new(wire.HeartbeatReply)
+	if err := s.do(ctx, wire.OpHeartbeat, &wire.HeartbeatRequest{Key: c.feed.presentable()}, reply); err != nil {
+		// A heartbeat that is refused is no better than one that is not answered.
+		s.conn.fail(err)
+		return
+	}
+	link.Beaten(time.Now())
+	if reply.TimeMs != 0 {
+		c.setClock(reply.TimeMs)
+	}
+	if reply.Newer {
+		c.feed.newer(s)
+	}
+	c.kick()
+}

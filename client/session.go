@@ -1,0 +1,297 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client/core"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// dialTimeout bounds the attempt to connect.
+const dialTimeout = 10 * time.Second
+
+// errNoReply ends a connection on which a request was not answered within ReplyTimeout.
+var errNoReply = fmt.Errorf("the server did not answer within %v", ReplyTimeout)
+
+// session is an authenticated connection.
+type session struct{ conn *Conn }
+
+// do makes a request. A connection that does not answer is given up.
+func (s *session) do(ctx context.Context, op wire.Op, request, reply proto.Message) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, ReplyTimeout, errNoReply)
+	defer cancel()
+	err := s.conn.Do(ctx, op, request, reply)
+	if err == errNoReply {
+		s.conn.fail(err)
+	}
+	return err
+}
+
+// refusal returns the server's refusal of a request, nil if err is another failure: then the outcome is unknown.
+func refusal(err error) *hongyan.Error {
+	var e *hongyan.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return nil
+}
+
+// serverClock tells the server's time from one that it has told. It runs on while somebody sets the device's clock.
+type serverClock struct {
+	ms int64 // Unix milliseconds
+	at time.Time
+}
+
+// nowMS is the server's time, the device's while the server has not told any.
+func (s serverClock) nowMS() int64 {
+	if s.at.IsZero() {
+		return time.Now().UnixMilli()
+	}
+	return s.ms + time.Since(s.at).Milliseconds()
+}
+
+func (c *Client) setClock(ms int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clock = serverClock{ms: ms, at: time.Now()}
+}
+
+func (c *Client) serverMS() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clock.nowMS()
+}
+
+// session returns a connection to make requests on: that of Run or Sync if one works, or one of its own. A patient
+// caller waits for it and tries again and again, until the context ends or there is no hope.
+func (c *Client) session(ctx context.Context, patient bool) (*session, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if s, err := c.line.wait(ctx, patient); s != nil || err != nil {
+		return s, err
+	}
+	select {
+	case c.sideTurn <- struct{}{}:
+		defer func() { <-c.sideTurn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	k := connector{c: c, link: c.sideLink, patient: patient}
+	var acts []core.Action
+	if s := c.side; s != nil {
+		err := s.conn.Err()
+		if err == nil {
+			return s, nil
+		}
+		s.conn.Close()
+		c.side = nil
+		acts = k.link.Ended(time.Now(), ending(err))
+	}
+	// Who is patient comes back as slowly as the server likes, who is not asks now or never.
+	if len(acts) == 0 || !patient {
+		k.link = core.NewLink(c.credentials().Secure, rand.Int64N)
+		acts = k.link.Start()
+	}
+	s, err := k.connect(ctx, acts)
+	if err != nil {
+		return nil, err
+	}
+	if c.ctx.Err() != nil { // Close may have looked for it already
+		s.conn.Close()
+		return nil, ErrClosed
+	}
+	c.side, c.sideLink = s, k.link
+	return s, nil
+}
+
+// connector drives a core.Link until it is up.
+type connector struct {
+	c        *Client
+	link     *core.Link
+	onNotify func(*session, *wire.Notify) // may be nil
+	patient  bool                         // wait for the next attempt when one has failed
+	line     *line                        // where to report how it goes, may be nil
+
+	s   *session
+	pin string // of a certificate that was trusted just now
+}
+
+// connect carries out the actions of the Link until it is up, and returns the session; until it has stopped, and returns
+// why; or until it is down, if nobody is patient.
+func (k *connector) connect(ctx context.Context, acts []core.Action) (*session, error) {
+	for {
+		for len(acts) > 0 {
+			if acts[0] == (core.Up{}) {
+				return k.s, nil
+			}
+			more, err := k.carryOut(ctx, acts[0])
+			if err != nil {
+				if k.s != nil {
+					k.s.conn.Close()
+				}
+				return nil, err
+			}
+			acts = append(acts[1:], more...)
+		}
+		if err := sleepUntil(ctx, k.link.WakeAt()); err != nil {
+			return nil, err
+		}
+		acts = k.link.Tick(time.Now())
+	}
+}
+
+// carryOut carries out one action, and returns those that follow from it. An error ends the attempts.
+func (k *connector) carryOut(ctx context.Context, act core.Action) ([]core.Action, error) {
+	switch act := act.(type) {
+	case core.Dial:
+		if k.line != nil {
+			k.line.dialing()
+		}
+		return k.dial(ctx, act.Secure), nil
+	case core.Authenticate:
+		return k.authenticate(ctx, act.WithTicket), nil
+	case core.Drop:
+		k.s.conn.Close()
+	case core.Down:
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if k.line != nil {
+			k.line.down(act.Err, act.At)
+		}
+		if !k.patient && act.At.After(time.Now()) {
+			return nil, act.Err
+		}
+	case core.Stop:
+		return nil, act.Err
+	}
+	return nil, nil
+}
+
+func (k *connector) dial(ctx context.Context, secure bool) []core.Action {
+	creds := k.c.credentials()
+	s := new(session)
+	var onNotify func(*wire.Notify)
+	if k.onNotify != nil {
+		onNotify = func(n *wire.Notify) { k.onNotify(s, n) }
+	}
+	var err error
+	if s.conn, k.pin, err = dialTrusting(ctx, creds.Server, creds.Pin, secure, k.c.opts.Dial, onNotify); err != nil {
+		return k.link.Ended(time.Now(), core.Ending{Err: err})
+	}
+	k.s = s
+	return k.link.Dialed()
+}
+
+// dialTrusting dials with a kept pin, and returns a new one if TrustFirst has accepted it.
+func dialTrusting(
+	ctx context.Context, server, kept string, secure bool, o DialOptions, onNotify func(*wire.Notify),
+) (conn *Conn, pin string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no connection within %v", dialTimeout))
+	defer cancel()
+	o.Secure = o.Secure || secure
+	o.OnNotify = onNotify
+	if o.Pin == "" {
+		o.Pin = kept
+	}
+	if ask := o.TrustFirst; ask != nil {
+		o.TrustFirst = func(fingerprint string) error {
+			if err := ask(fingerprint); err != nil {
+				return err
+			}
+			pin = fingerprint
+			return nil
+		}
+	}
+	conn, err = Dial(ctx, server, o)
+	return conn, pin, err
+}
+
+// authenticate says who the device is.
+func (k *connector) authenticate(ctx context.Context, withTicket bool) []core.Action {
+	k.c.mu.Lock()
+	user, token := k.c.creds.User, k.c.creds.DeviceToken
+	if withTicket {
+		token = k.c.ticket
+	}
+	k.c.mu.Unlock()
+	reply := new(wire.AuthReply)
+	err := k.s.do(ctx, wire.OpAuth, &wire.AuthRequest{Token: token}, reply)
+	now := time.Now()
+	if e := refusal(err); e != nil {
+		return k.link.Refused(now, e)
+	}
+	if err == nil && reply.User != uint64(user) {
+		err = fmt.Errorf("the server takes this device for one of account %d, not %d: log in again", reply.User, user)
+		k.s.conn.Close()
+		return k.link.Ended(now, core.Ending{Err: err, Final: true})
+	}
+	if err == nil {
+		err = k.c.authenticated(k.link.Secure(), k.pin, reply)
+	}
+	if err != nil {
+		k.s.conn.Close()
+		return k.link.Ended(now, ending(err))
+	}
+	return k.link.Authenticated(now, hints(reply.Hints), reply.Ticket != "")
+}
+
+// authenticated keeps what the device has learnt by connecting.
+func (c *Client) authenticated(secure bool, pin string, reply *wire.AuthReply) error {
+	c.setClock(reply.TimeMs)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ticket = reply.Ticket
+	if secure == c.creds.Secure && pin == "" {
+		return nil
+	}
+	c.creds.Secure = secure
+	if pin != "" {
+		c.creds.Pin = pin
+	}
+	return c.creds.save(c.dir)
+}
+
+func hints(h *wire.Hints) core.Hints {
+	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
+	return core.Hints{
+		HeartbeatMin: ms(h.GetHeartbeatMinMs()),
+		HeartbeatMax: ms(h.GetHeartbeatMaxMs()),
+		ReconnectMin: ms(h.GetReconnectMinMs()),
+		ReconnectMax: ms(h.GetReconnectMaxMs()),
+	}
+}
+
+// ending tells a Link how a connection ended.
+func ending(err error) core.Ending {
+	e := core.Ending{Err: err}
+	var closed *ClosedError
+	if errors.As(err, &closed) {
+		e.ReconnectAfter, e.NeedTLS, e.Final = closed.ReconnectAfter, closed.NeedsTLS(), closed.Final
+	}
+	return e
+}
+
+// sleepUntil waits for a time, zero for never, or for the end of the context.
+func sleepUntil(ctx context.Context, t time.Time) error {
+	if t.IsZero() {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
