@@ -25,12 +25,12 @@ func (l *link) run(first []byte) {
 	err := l.read(first)
 	switch {
 	case err == nil: // this side ended it
-	case errors.Is(err, io.EOF):
-		l.Close(nil) // the peer has said all it had to say; what is queued can still reach it
+		l.drain()
+	case errors.Is(err, io.EOF): // the peer has said all it had to say; what is queued can still reach it
+		l.Close(nil)
 	default:
 		l.abort(false)
 	}
-	l.drain()
 	l.writer.Wait()
 	_ = l.raw.Close()
 	l.in.session.Closed()
