@@ -20,19 +20,12 @@ func Mask(key Key, p []byte) Key {
 	if len(p) >= 2*maskVectorStep && hasVector {
 		// Stores that cross cache lines halve the speed: start at a multiple of 32.
 		lead := int(-uintptr(unsafe.Pointer(&p[0])) & 31)
-		maskWords(k, p[:lead])
-		k = bits.RotateLeft64(k, -8*(lead&3))
-		p = p[lead:]
-		n := len(p) &^ (maskVectorStep - 1)
-		xorVector(&p[0], n, k)
-		p = p[n:]
+		key = Mask(key, p[:lead])
+		k = uint64(key)<<32 | uint64(key)
+		n := (len(p) - lead) &^ (maskVectorStep - 1)
+		xorVector(&p[lead], n, k)
+		p = p[lead+n:]
 	}
-	maskWords(k, p)
-	return next
-}
-
-// maskWords is Mask with the key twice in k, a word of 64 bits at a time and unrolled.
-func maskWords(k uint64, p []byte) {
 	for len(p) >= 64 {
 		q := p[:64:64]
 		binary.LittleEndian.PutUint64(q[0:], binary.LittleEndian.Uint64(q[0:])^k)
@@ -57,4 +50,5 @@ func maskWords(k uint64, p []byte) {
 		p[i] ^= byte(k)
 		k >>= 8
 	}
+	return next
 }

@@ -35,25 +35,6 @@ func TestMaskEqualsNaive(t *testing.T) {
 	}
 }
 
-// The portable words have to stay right where vector instructions serve the long payloads.
-func TestMaskWordsEqualsNaive(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(3, 4))
-	for size := range 300 {
-		got := make([]byte, size)
-		for i := range got {
-			got[i] = byte(rng.Uint32())
-		}
-		key := Key(rng.Uint32())
-		want := bytes.Clone(got)
-		maskNaive(key, want)
-		maskWords(uint64(key)<<32|uint64(key), got)
-		if !bytes.Equal(got, want) {
-			t.Fatalf("size %d differs from the naive result", size)
-		}
-	}
-}
-
 func FuzzMaskInPieces(f *testing.F) {
 	f.Add(uint32(0x3d21fa37), []byte("Hello"), uint16(2), uint16(3))
 	f.Add(uint32(0), bytes.Repeat([]byte("abc"), 200), uint16(257), uint16(258))
@@ -78,12 +59,6 @@ func BenchmarkMask(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				Mask(0x3d21fa37, p)
-			}
-		})
-		b.Run(fmt.Sprint("words/", size), func(b *testing.B) {
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				maskWords(0x3d21fa373d21fa37, p)
 			}
 		})
 	}

@@ -77,7 +77,14 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 	}
 	for {
 		if r.left == 0 {
-			h, used, bad := r.header(chunk[n:])
+			have := len(chunk) - n
+			h, used, bad := parseHeader(chunk[n:])
+			if r.headLen > 0 || used == 0 {
+				h, have, used, bad = r.cutHeader(chunk[n:])
+			}
+			if bad == nil {
+				bad = r.admit(h, have, used > 0)
+			}
 			if bad != nil {
 				return r.fail(bad, len(chunk))
 			}
@@ -134,33 +141,22 @@ func (r *Reader) fail(bad *Error, n int) (Event, int, error) {
 	return Event{}, n, bad
 }
 
-// header reads a frame header, which may have begun in an earlier chunk, and admits the frame. used is the number of
-// bytes of p that belong to the header, 0 if more are needed; all of p is then in r.head.
-func (r *Reader) header(p []byte) (h Header, used int, bad *Error) {
+// cutHeader reads a header that has begun in an earlier chunk, or that p does not hold in full; have is how many bytes of
+// it are there. used is how many of them belong to p, or 0 if more are needed: all of p is then in r.head.
+func (r *Reader) cutHeader(p []byte) (h Header, have, used int, bad *Error) {
 	early := int(r.headLen)
-	if early > 0 {
-		p = r.head[:early+copy(r.head[early:], p)]
+	have = early + copy(r.head[early:], p)
+	h, size, bad := parseHeader(r.head[:have])
+	if size == 0 {
+		r.headLen = uint8(have)
+		return h, have, 0, bad
 	}
-	h, size, bad := parseHeader(p)
-	if bad == nil {
-		bad = r.admit(h, len(p), size > 0)
-	}
-	if bad != nil {
-		return h, 0, bad
-	}
-	if size > 0 {
-		r.headLen = 0
-		return h, size - early, nil
-	}
-	if early == 0 {
-		copy(r.head[:], p)
-	}
-	r.headLen = uint8(len(p))
-	return h, 0, nil
+	r.headLen = 0
+	return h, have, size - early, bad
 }
 
-// admit checks a header against the state of the connection. Of a header that is not complete only the first have bytes
-// are known, and of its length nothing.
+// admit checks a header against the state of the connection. While it is not complete, only what its first have bytes
+// say is known.
 func (r *Reader) admit(h Header, have int, complete bool) *Error {
 	if have == 0 {
 		return nil
@@ -168,26 +164,27 @@ func (r *Reader) admit(h Header, have int, complete bool) *Error {
 	if h.Rsv != 0 && (h.Rsv != rsv1 || r.inflater == nil || h.Op != Text && h.Op != Binary) {
 		return errReserved // RFC 6455 §5.2; RFC 7692 §6: RSV1 marks the first frame of a compressed message only
 	}
-	if !h.Op.Control() && (h.Op == Continuation) != (r.message != 0) {
-		if h.Op == Continuation {
-			return errNoMessage
-		}
-		return errInterleaved // §5.4
-	}
 	if have >= 2 && h.Masked != (r.role == Server) {
 		if r.role == Server {
 			return errUnmasked
 		}
 		return errMasked // §5.1
 	}
-	if complete && !h.Op.Control() {
-		limit := r.limit
-		if h.Rsv != 0 || r.message != 0 && r.deflated {
-			limit = deflatedLimit(limit)
+	if h.Op.Control() {
+		return nil
+	}
+	if (h.Op == Continuation) != (r.message != 0) {
+		if h.Op == Continuation {
+			return errNoMessage
 		}
-		if h.Length > int64(limit-r.size) {
-			return errTooBig
-		}
+		return errInterleaved // §5.4
+	}
+	limit := r.limit
+	if h.Rsv != 0 || r.message != 0 && r.deflated {
+		limit = deflatedLimit(limit)
+	}
+	if complete && h.Length > int64(limit-r.size) {
+		return errTooBig
 	}
 	return nil
 }
