@@ -20,7 +20,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/internal/kv"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
 
@@ -134,7 +133,7 @@ func (e *Engine) Generation() uint64 { return e.store.Generation() }
 // Round is a round of commands between Commit and Settle.
 type Round struct {
 	number   uint64
-	commit   kv.Commit // nil when nothing was written
+	commit   store.Commit // nil when nothing was written
 	commands []Command
 	answers  []error
 	touched  []*touched

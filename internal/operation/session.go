@@ -1,8 +1,6 @@
 package operation
 
 import (
-	"cmp"
-
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/wire"
@@ -53,9 +51,10 @@ func (d *Desk) authReply(id account.Identity) *wire.AuthReply {
 	return r
 }
 
-// newDevice is how a device introduced itself; one that says nothing is a program at a terminal.
+// newDevice is how a device introduced itself. What cannot be read has no class, which no login accepts.
 func newDevice(b *wire.Device) account.NewDevice {
-	return account.NewDevice{Name: b.GetName(), Class: cmp.Or(hongyan.DeviceClass(b.GetClass()), hongyan.ClassCLI)}
+	d, _ := wire.ToDevice(b)
+	return account.NewDevice{Name: d.Name, Class: d.Class}
 }
 
 func logout(d *Desk, c Caller, _ *wire.LogoutRequest, done func(Reply, error)) {

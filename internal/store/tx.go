@@ -63,8 +63,11 @@ type Tx struct {
 	pending map[string][]byte // unapplied values by key; nil: deleted
 }
 
+// Commit is an applied Tx on its way to the disk.
+type Commit = kv.Commit
+
 // Apply makes the Tx visible, all or nothing; durability is told by the Commit.
-func (tx *Tx) Apply() (kv.Commit, error) { return tx.w.store.kv.Apply(&tx.batch) }
+func (tx *Tx) Apply() (Commit, error) { return tx.w.store.kv.Apply(&tx.batch) }
 
 // Len and Size are the number of writes so far and their bytes.
 func (tx *Tx) Len() int  { return tx.batch.Len() }
