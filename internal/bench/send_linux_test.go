@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/chat"
+	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
+	"github.com/hongyan-im/hongyan/internal/store"
+)
+
+const (
+	accounts  = 5000
+	bodySize  = 200
+	replays   = 200 // every so manieth send is a retry of the one before
+	sliceTime = 700 * time.Millisecond
+)
+
+// BenchmarkDurableSends sends direct messages through the rules, the sync engine and the store, in process, and in turn
+// appends as many bytes to a raw log on the same disk with the same number of waiting senders. One iteration is one
+// slice of each. It reports both rates, their ratio slice by slice (median), and the 99th percentile of a send.
+func BenchmarkDurableSends(b *testing.B) {
+	for _, senders := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("senders=%d", senders), func(b *testing.B) {
+			s := openStack(b)
+			raw := openRawLog(b, b.TempDir())
+			defer raw.close()
+			var sends, raws, ratios []float64
+			var latencies []time.Duration
+			b.ResetTimer()
+			for range b.N {
+				done, took := slice(senders, func(i int) func(*rand.Rand) { return s.sender(b, i) })
+				appends, _ := slice(senders, func(int) func(*rand.Rand) {
+					released := make(chan struct{}, 1)
+					return func(*rand.Rand) { raw.append(released) }
+				})
+				sends, raws, ratios = append(sends, done), append(raws, appends), append(ratios, done/appends)
+				latencies = append(latencies, took...)
+			}
+			slices.Sort(latencies)
+			b.ReportMetric(median(sends), "sends/s")
+			b.ReportMetric(median(raws), "raw/s")
+			b.ReportMetric(median(ratios), "ratio")
+			b.ReportMetric(float64(latencies[len(latencies)*99/100].Microseconds())/1000, "p99-ms")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// slice runs a closed loop of each worker for sliceTime and returns operations per second and how long each took.
+func slice(workers int, worker func(i int) func(*rand.Rand)) (float64, []time.Duration) {
+	var mu sync.Mutex
+	var all []time.Duration
+	var running sync.WaitGroup
+	begin := time.Now()
+	for i := range workers {
+		running.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(i), uint64(begin.UnixNano())))
+			do := worker(i)
+			var took []time.Duration
+			for time.Since(begin) < sliceTime {
+				start := time.Now()
+				do(rng)
+				took = append(took, time.Since(start))
+			}
+			mu.Lock()
+			all = append(all, took...)
+			mu.Unlock()
+		})
+	}
+	running.Wait()
+	return float64(len(all)) / time.Since(begin).Seconds(), all
+}
+
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// stack is the server without its network.
+type stack struct {
+	chat  *chat.Service
+	users []hongyan.UserID
+	text  string
+}
+
+func openStack(b *testing.B) *stack {
+	b.Helper()
+	engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{})
+	check(b, err)
+	records, err := store.Open(engine, crand.Reader)
+	check(b, err)
+	e, err := inbox.Open(records, 0, nil)
+	check(b, err)
+	w := inbox.NewWriter(e, time.Now, nil)
+	b.Cleanup(func() {
+		w.Close()
+		check(b, engine.Close())
+	})
+	shard := inbox.NewShard(e, w.Submit, func(f func()) error { f(); return nil })
+	s := &stack{chat: chat.New(shard, chat.Config{}, crand.Reader), text: strings.Repeat("x", bodySize)}
+	people := account.New(shard, account.Config{
+		Random: crand.Reader, Now: time.Now, Slow: func(f func(context.Context)) error { f(context.Background()); return nil },
+	})
+	made := make(chan hongyan.UserID, accounts)
+	for i := range accounts {
+		people.Create(fmt.Sprintf("user%d", i), "", "", func(r account.Record, err error) {
+			check(b, err)
+			made <- r.User
+		})
+	}
+	for range accounts {
+		s.users = append(s.users, <-made)
+	}
+	return s
+}
+
+func check(b *testing.B, err error) {
+	if err != nil {
+		b.Error(err)
+	}
+}
+
+// sender returns what one sender does once: it sends to somebody, now and then the same again, and waits for the answer.
+func (s *stack) sender(b *testing.B, i int) func(*rand.Rand) {
+	caller := chat.Caller{User: s.users[i%len(s.users)], Device: 1}
+	answered := make(chan error, 1)
+	var d chat.Draft
+	n := 0
+	return func(rng *rand.Rand) {
+		if n++; n%replays != 0 {
+			d = chat.Draft{
+				Conversation: hongyan.Direct(caller.User, s.users[rng.IntN(len(s.users))]), Content: hongyan.Text(s.text),
+				FirstAttemptMS: time.Now().UnixMilli(),
+			}
+			binary.BigEndian.PutUint64(d.ClientID[:], rng.Uint64())
+			binary.BigEndian.PutUint64(d.ClientID[8:], rng.Uint64())
+		}
+		s.chat.Send(caller, d, func(_ chat.Sent, err error) { answered <- err })
+		check(b, <-answered)
+	}
+}
