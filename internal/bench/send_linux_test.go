@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	accounts  = 5000
+	accounts  = 2000
+	friends   = 10 // whom each account writes to
 	bodySize  = 200
 	replays   = 200 // every so manieth send is a retry of the one before
 	sliceTime = 700 * time.Millisecond
@@ -124,7 +125,26 @@ func openStack(b *testing.B) *stack {
 	for range accounts {
 		s.users = append(s.users, <-made)
 	}
+	s.introduce(b)
 	return s
+}
+
+// introduce opens every conversation, so that what is measured is people who know each other.
+func (s *stack) introduce(b *testing.B) {
+	answers := make(chan error, friends)
+	for i, from := range s.users {
+		for k := range friends {
+			d := chat.Draft{
+				Conversation: hongyan.Direct(from, s.users[(i+1+k)%len(s.users)]), Content: hongyan.Text("hello"),
+				FirstAttemptMS: time.Now().UnixMilli(),
+			}
+			binary.BigEndian.PutUint64(d.ClientID[:], uint64(i*friends+k+1))
+			s.chat.Send(chat.Caller{User: from, Device: 1}, d, func(_ chat.Sent, err error) { answers <- err })
+		}
+		for range friends {
+			check(b, <-answers)
+		}
+	}
 }
 
 func check(b *testing.B, err error) {
@@ -142,7 +162,7 @@ func (s *stack) sender(b *testing.B, i int) func(*rand.Rand) {
 	return func(rng *rand.Rand) {
 		if n++; n%replays != 0 {
 			d = chat.Draft{
-				Conversation: hongyan.Direct(caller.User, s.users[rng.IntN(len(s.users))]), Content: hongyan.Text(s.text),
+				Conversation: hongyan.Direct(caller.User, s.users[(i+1+rng.IntN(friends))%len(s.users)]), Content: hongyan.Text(s.text),
 				FirstAttemptMS: time.Now().UnixMilli(),
 			}
 			binary.BigEndian.PutUint64(d.ClientID[:], rng.Uint64())

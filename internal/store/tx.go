@@ -28,7 +28,7 @@ func (r reader) get(key []byte) ([]byte, error) {
 func (r reader) scan(from, to []byte, reverse bool) kv.Iterator { return r.kv.Scan(from, to, reverse) }
 
 // CachedRecords bounds the records that a Writer remembers, decoded, between its batches.
-const CachedRecords = 1 << 16
+const CachedRecords = 1 << 17
 
 // Writer makes the Txs of one shard. It remembers the records that it read and wrote, which is sound because nobody else
 // writes them: one Writer per shard, one Tx at a time, one goroutine.
