@@ -106,14 +106,13 @@ func (a *applier) message(m *hongyan.Message) (news bool, err error) {
 		}
 		return true, put(a.messages, key, wire.FromMessage(*m))
 	}
-	news = a.processed.Get(be64(uint64(m.ID))) == nil
-	if !news && held == nil {
-		return false, nil // it was removed here
-	}
+	// The record holds the time too, because a server that was restored from a backup may give an id anew.
+	id, record := be64(uint64(m.ID)), append(be64(uint64(m.TimeMS)), key...)
+	news = !bytes.Equal(a.processed.Get(id), record)
 	if err := put(a.messages, key, wire.FromMessage(*m)); err != nil || !news {
 		return false, err
 	}
-	if err := a.processed.Put(be64(uint64(m.ID)), key); err != nil {
+	if err := a.processed.Put(id, record); err != nil {
 		return false, err
 	}
 	return true, a.deriveMessage(m)
@@ -137,16 +136,12 @@ func (a *applier) recall(r *hongyan.Recall) error {
 	return a.deriveRecall(&word)
 }
 
-// present stores the present state of a conversation, and forgets the messages that are not, or no longer, part of it:
-// those that the account has cleared, and those that a server restored from a backup has never had.
+// present stores the present state of a conversation, and forgets the messages that the account has cleared.
 func (a *applier) present(c hongyan.Conversation) error {
-	if err := a.forget(c.ID, 0, c.Cleared); err != nil {
+	if err := a.forget(c.ID, c.Cleared); err != nil {
 		return err
 	}
-	if err := a.forget(c.ID, c.Last+1, ^hongyan.Ordinal(0)); err != nil {
-		return err
-	}
-	if m := c.LastMessage; m != nil && m.Ordinal > c.Cleared && m.Ordinal <= c.Last {
+	if m := c.LastMessage; m != nil && m.Ordinal > c.Cleared {
 		if err := keepMessage(a.messages, m); err != nil {
 			return err
 		}
@@ -154,11 +149,11 @@ func (a *applier) present(c hongyan.Conversation) error {
 	return a.store(c)
 }
 
-// forget deletes the messages of a conversation from first to last.
-func (a *applier) forget(id hongyan.ConversationID, first, last hongyan.Ordinal) error {
-	begin, end := messageKey(id, first), messageKey(id, last)
+// forget deletes the messages of a conversation up to and including an ordinal.
+func (a *applier) forget(id hongyan.ConversationID, upTo hongyan.Ordinal) error {
+	first, last := messageKey(id, 0), messageKey(id, upTo)
 	cur := a.messages.Cursor()
-	for k, _ := cur.Seek(begin); k != nil && bytes.Compare(k, end) <= 0; k, _ = cur.Seek(begin) {
+	for k, _ := cur.Seek(first); k != nil && bytes.Compare(k, last) <= 0; k, _ = cur.Seek(first) {
 		if err := cur.Delete(); err != nil {
 			return err
 		}

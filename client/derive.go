@@ -42,7 +42,7 @@ func (a *applier) view(c *hongyan.Conversation) error {
 	if err != nil {
 		return err
 	}
-	if err := a.forget(c.ID, 0, c.Cleared); err != nil {
+	if err := a.forget(c.ID, c.Cleared); err != nil {
 		return err
 	}
 	return a.store(next)

@@ -77,7 +77,8 @@ type ConversationEvent struct {
 }
 
 // ResetEvent says that the server could not continue where this device was: conversations, contacts, groups and
-// settings were dropped and come again. Messages that were received stay and are not told again.
+// settings were dropped and come again, after wire.ResetGeneration the messages too. Messages that were told once are
+// not told again.
 type ResetEvent struct {
 	Reason wire.ResetReason
 }

@@ -38,6 +38,20 @@ func (c *Client) Run(ctx context.Context) error {
 // until the context ends, which is an error here.
 func (c *Client) Sync(ctx context.Context) error { return c.keep(ctx, true) }
 
+// StartOver makes the next Run or Sync fetch everything from the server anew, with an empty key. Only a person should
+// want that: after a KeyAhead in a TroubleEvent, which says that the server has lost data that this device still has.
+func (c *Client) StartOver() error {
+	if !c.line.begin() {
+		return ErrRunning
+	}
+	defer c.line.end()
+	s, err := c.openState()
+	if err != nil {
+		return err
+	}
+	return s.startOver()
+}
+
 // keep runs the three goroutines of a device: one for the connection, one for what comes in and one for what goes out.
 func (c *Client) keep(ctx context.Context, once bool) error {
 	if !c.line.begin() {

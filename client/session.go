@@ -276,6 +276,7 @@ func ending(err error) core.Ending {
 	var closed *ClosedError
 	if errors.As(err, &closed) {
 		e.ReconnectAfter, e.NeedTLS, e.Final = closed.ReconnectAfter, closed.NeedsTLS(), closed.Final
+		e.Slowly = closed.Reason == wire.CloseProtocolError
 	}
 	return e
 }

@@ -18,7 +18,7 @@ var (
 	bucketMeta          = []byte("meta")          // see the keys below
 	bucketConversations = []byte("conversations") // conversation → Conversation
 	bucketMessages      = []byte("messages")      // conversation, ordinal → Message
-	bucketProcessed     = []byte("processed")     // message id → conversation, ordinal: it was delivered once
+	bucketProcessed     = []byte("processed")     // message id → time, conversation, ordinal: it was delivered once
 	bucketContacts      = []byte("contacts")      // account → Contact
 	bucketGroups        = []byte("groups")        // group → Group
 	bucketSettings      = []byte("settings")      // name → Setting
@@ -29,7 +29,7 @@ var (
 		bucketContacts, bucketGroups, bucketSettings, bucketProfiles,
 	}
 	// What a reset replaces.
-	stateBuckets = [][]byte{bucketConversations, bucketContacts, bucketGroups, bucketSettings}
+	resetBuckets = [][]byte{bucketConversations, bucketContacts, bucketGroups, bucketSettings}
 )
 
 // Keys of bucketMeta.
@@ -125,13 +125,8 @@ func (s *stateStore) commit(c core.Commit) error {
 		batch := new(wire.SyncReply)
 		if c.Reset != nil {
 			batch.Reset_ = &wire.Reset{Reason: wire.ResetReason(*c.Reset)}
-			for _, name := range stateBuckets {
-				if err := tx.DeleteBucket(name); err != nil {
-					return err
-				}
-				if _, err := tx.CreateBucket(name); err != nil {
-					return err
-				}
+			if err := dropKnown(tx, *c.Reset); err != nil {
+				return err
 			}
 		}
 		if err := newApplier(tx, s.me, c.Derive).apply(c, batch); err != nil {
@@ -148,6 +143,39 @@ func (s *stateStore) commit(c core.Commit) error {
 			{metaUnhanded, unhanded},
 		} {
 			if err := meta.Put(kv[0], kv[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// dropKnown drops what a reset replaces. Another generation of the server's store may have given ordinals anew, so that
+// messages go too; that they were delivered once stays known.
+func dropKnown(tx *bbolt.Tx, why core.ResetReason) error {
+	names := resetBuckets
+	if why == core.ResetGeneration {
+		names = append(names[:len(names):len(names)], bucketMessages)
+	}
+	for _, name := range names {
+		if err := tx.DeleteBucket(name); err != nil {
+			return err
+		}
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startOver forgets how far the device is, and all that may be otherwise on the server now.
+func (s *stateStore) startOver() error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		if err := dropKnown(tx, core.ResetGeneration); err != nil {
+			return err
+		}
+		for _, key := range [][]byte{metaKey, metaVersion, metaBackfill} {
+			if err := tx.Bucket(bucketMeta).Delete(key); err != nil {
 				return err
 			}
 		}

@@ -12,7 +12,11 @@
 // and a disk of its own.
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+)
 
 // Action is one thing to do. It is one of the structs of this package that say so.
 type Action interface{ action() }
@@ -47,6 +51,14 @@ func (b *backoff) next(rand Rand) time.Duration {
 }
 
 func (b *backoff) reset() { b.attempt = 0 }
+
+var codes = hongyan.Codes()
+
+// again reports whether the same request may be made again. A code of a later version is taken for Internal.
+func again(c hongyan.Code) bool {
+	_, known := codes[c]
+	return !known || c.Retryable()
+}
 
 // earlier returns the earlier of two times, where the zero time stands for never.
 func earlier(a, b time.Time) time.Time {

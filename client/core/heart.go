@@ -23,6 +23,7 @@ type heart struct {
 	settled  bool
 }
 
+// setBounds takes over what the server would like. Another shortest interval begins the trials anew.
 func (h *heart) setBounds(least, most time.Duration) {
 	if least <= 0 {
 		least = defaultHeartbeatMin
@@ -30,8 +31,11 @@ func (h *heart) setBounds(least, most time.Duration) {
 	if most <= 0 {
 		most = defaultHeartbeatMax
 	}
-	h.min, h.max = least, max(least, most)
-	h.present = min(max(h.present, h.min), h.max)
+	if least != h.min {
+		*h = heart{min: least, present: least}
+	}
+	h.max = max(least, most)
+	h.present = min(h.present, h.max)
 }
 
 // interval draws the time to the next heartbeat: up to a tenth more than the present interval, so that devices that

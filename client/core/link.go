@@ -26,6 +26,7 @@ type Ending struct {
 	Err            error         // for people, may be nil
 	ReconnectAfter time.Duration // the server asks not to be bothered before
 	NeedTLS        bool          // the server asks to come back encrypted
+	Slowly         bool          // come back after the longest delay
 	Final          bool          // the device token is worth nothing any more
 }
 
@@ -125,7 +126,7 @@ func (l *Link) Refused(now time.Time, err *hongyan.Error) []Action {
 	switch {
 	case err.Code == hongyan.TLSRequired:
 		return append([]Action{Drop{}}, l.Ended(now, Ending{Err: err, NeedTLS: true})...)
-	case err.Code.Retryable():
+	case again(err.Code):
 		return append([]Action{Drop{}}, l.Ended(now, Ending{Err: err, ReconnectAfter: err.RetryAfter})...)
 	case l.ticket:
 		l.ticket = false
@@ -161,8 +162,11 @@ func (l *Link) Ended(now time.Time, e Ending) []Action {
 		return []Action{Stop{e.Err}}
 	}
 	delay := max(l.retry.next(l.rand), e.ReconnectAfter+time.Duration(l.rand(int64(e.ReconnectAfter/4)+1)))
-	if e.NeedTLS && !l.demanded {
+	switch {
+	case e.NeedTLS && !l.demanded:
 		l.secure, l.demanded, delay = true, true, 0
+	case e.Slowly:
+		delay = l.retry.max
 	}
 	l.dialAt = now.Add(delay)
 	return []Action{Down{e.Err, l.dialAt}}

@@ -81,7 +81,7 @@ const (
 func (it *Item) Renew(serverMS int64) error {
 	age := time.Duration(serverMS-it.FirstAttemptMS) * time.Millisecond
 	switch {
-	case it.Code == hongyan.TooLate, it.Code.Retryable() && age > ResendWindow:
+	case it.Code == hongyan.TooLate, again(it.Code) && age > ResendWindow:
 		return hongyan.Errorf(hongyan.TooLate, "it is unknown whether the message arrived long ago").
 			WithHint("look at the conversation; if it is not there, send it as a new message")
 	case it.Code == hongyan.Conflict:
@@ -176,7 +176,7 @@ func (o *Outbox) Refused(now time.Time, err *hongyan.Error) []Action {
 		it.Refusals++
 		o.online = false
 		return []Action{Save{[]Item{*it}}, Trouble{err}, Drop{}}
-	case err.Code.Retryable() && it.Refusals < MaxRefusals:
+	case again(err.Code) && it.Refusals < MaxRefusals:
 		it.Refusals++
 		o.retryAt = now.Add(max(o.retry.next(o.rand), err.RetryAfter))
 		return []Action{Save{[]Item{*it}}, Trouble{err}}

@@ -118,11 +118,11 @@ type Sync struct {
 	held     State // as committed
 	unhanded bool  // Handed is due for the last Commit
 
-	online  bool
-	asking  bool            // a Pull or a Backfill is unanswered
-	asked   hongyan.Version // the version held when it was asked
-	newer   bool            // there may be something to ask for
-	restart bool            // ask with no key, because the server does not accept the one held
+	online    bool
+	asking    bool            // a Pull or a Backfill is unanswered
+	newer     bool            // there may be something to ask for
+	announced hongyan.Version // the newest that was notified while asking
+	restart   bool            // ask with no key, because the server does not accept the one held
 
 	presented hongyan.Version // what the server was last told
 	resetAt   hongyan.Version // the version that a reset gave, until a page without one
@@ -174,15 +174,17 @@ func (s *Sync) Notified(now time.Time, n Notice) []Action {
 	switch {
 	case !s.online, n.Version <= s.held.Version && !s.resetting():
 		return nil
+	case s.asking:
+		s.announced = max(s.announced, n.Version)
+		return nil
 	case len(n.Changes) == 0 || len(n.Key) == 0 || n.Previous != s.held.Version || s.resetting():
 		return s.Newer(now)
 	}
-	s.settleAt = earlier(s.settleAt, now.Add(SettleDelay))
-	return s.commit(Commit{
+	return s.caughtUp(now, s.commit(Commit{
 		State:   State{Key: n.Key, Version: n.Version},
 		Changes: n.Changes,
 		Derive:  true,
-	})
+	}))
 }
 
 // Pulled takes the answer to a Pull.
@@ -191,11 +193,7 @@ func (s *Sync) Pulled(now time.Time, p Page) []Action {
 		return nil
 	}
 	s.asking = false
-	if s.asked != s.held.Version {
-		// A notification was applied since: the page begins before what is held.
-		s.newer = s.newer || p.Version > s.held.Version || p.More || p.Reset != nil
-		return s.next(now, nil)
-	}
+	s.newer = s.newer || s.announced > p.Version
 	if p.Reset != nil {
 		return s.reset(now, p)
 	}
@@ -222,10 +220,15 @@ func (s *Sync) Pulled(now time.Time, p Page) []Action {
 // reset takes a page that starts over.
 func (s *Sync) reset(now time.Time, p Page) []Action {
 	again := s.resetAt != 0 && s.resetAt == s.held.Version
+	reason := p.Reset.Reason
+	if s.restart {
+		// The server was shown no key, and could not tell that its store is another one now.
+		reason = ResetGeneration
+	}
 	s.restart, s.presented = false, 0
 	acts := s.commit(Commit{
 		State:         State{Key: p.Key, Version: p.Version, Backfill: p.Reset.Backfill},
-		Reset:         &p.Reset.Reason,
+		Reset:         &reason,
 		Changes:       p.Changes,
 		Conversations: append(p.Reset.Conversations[:len(p.Reset.Conversations):len(p.Reset.Conversations)], p.Conversations...),
 	})
@@ -339,7 +342,7 @@ func (s *Sync) next(now time.Time, acts []Action) []Action {
 		return acts
 	}
 	s.retryAt = time.Time{}
-	s.asking, s.newer, s.asked = true, false, s.held.Version
+	s.asking, s.newer, s.announced = true, false, 0
 	switch {
 	case s.restart:
 		return append(acts, Pull{})
