@@ -73,8 +73,7 @@ type Closing struct {
 	sent, received bool
 }
 
-// Open reports whether messages, Pings and Pongs may still be sent: not after a Close frame in either direction.
-// (Behind a received Close only the answer to it is left to send, and behind a sent one nothing, §5.5.1.)
+// Open reports whether messages may still be sent: not after a Close frame in either direction (§5.5.1, §6.1).
 func (c *Closing) Open() bool { return !c.sent && !c.received }
 
 // Done reports whether a Close frame has gone in both directions. A server then closes the TCP connection at once, a

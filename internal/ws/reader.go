@@ -4,8 +4,8 @@ package ws
 // handed to it is unchanged; it may be written to.
 type Event struct {
 	// Op is Text or Binary for a whole message, Ping, Pong or Close for a control frame, and NoEvent if all bytes have
-	// been used and more are needed. A Ping is to be answered with a Pong of the same Data (RFC 6455 §5.5.3); a Pong
-	// needs no answer, nor a Ping before it.
+	// been used and more are needed. Every Ping is to be answered with a Pong of the same Data (RFC 6455 §5.5.2): none
+	// is reported once the peer has sent a Close. A Pong needs no answer, nor a Ping before it.
 	Op   Opcode
 	Code Code   // of a Close: a valid code, or CodeNoStatus if the frame had none
 	Data []byte // the message, inflated; the payload of a control frame; the reason of a Close
@@ -46,10 +46,14 @@ type Reader struct {
 	text     utf8State // of the message under way if it is uncompressed text
 }
 
+// MaxMessage is the largest limit of a Reader, in bytes.
+const MaxMessage = 1 << 30
+
 // NewReader returns a Reader for the bytes that role receives. A message of more than limit bytes, after inflating, is
-// refused with CodeTooBig. inflater is nil unless permessage-deflate was agreed on.
+// refused with CodeTooBig; a limit above MaxMessage counts as MaxMessage. inflater is nil unless permessage-deflate was
+// agreed on.
 func NewReader(role Role, limit int, inflater *Inflater) Reader {
-	return Reader{role: role, limit: limit, inflater: inflater}
+	return Reader{role: role, limit: min(limit, MaxMessage), inflater: inflater}
 }
 
 var (

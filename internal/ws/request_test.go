@@ -79,13 +79,14 @@ func TestRequestFields(t *testing.T) {
 
 func TestCookies(t *testing.T) {
 	t.Parallel()
-	q := parseRequest(t, "GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; token=x=y==;b; quoted=\"v w\"\r\ncookie: late=2;  a=3\r\n\r\n")
-	for name, want := range map[string]string{"a": "1", "token": "x=y==", "quoted": "v w", "late": "2"} {
+	q := parseRequest(t, "GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; token=x=y==;b; quoted=\"v w\"\r\ncookie: late=2;  a=3; half=\"x; other=x\"; sign=\"; none=\r\n\r\n")
+	for name, want := range map[string]string{"a": "1", "token": "x=y==", "quoted": "v w", "late": "2", "half": "\"x",
+		"other": "x\"", "sign": "\"", "none": ""} {
 		if got, ok := q.Cookie(name); string(got) != want || !ok {
 			t.Errorf("%s: %q, %v", name, got, ok)
 		}
 	}
-	for _, name := range []string{"b", "A", "none", ""} {
+	for _, name := range []string{"b", "A", "absent", ""} {
 		if got, ok := q.Cookie(name); ok {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -94,8 +95,8 @@ func TestCookies(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	t.Parallel()
-	q := parseRequest(t, "GET /?a=1&name=%E9%B8%BF+%e9%9b%81&flag&a=2&k%65y=v&bad=%zz&cut=%4&empty=&eq=a=b HTTP/1.1\r\nHost: h\r\n\r\n")
-	for name, want := range map[string]string{"a": "1", "name": "鸿 雁", "flag": "", "key": "v", "empty": "", "eq": "a=b"} {
+	q := parseRequest(t, "GET /?a=1&name=%E9%B8%BF+%e9%9b%81&flag&a=2&k%65y=v&bad=%zz&cut=%4&empty=&eq=a=b&lead=+x HTTP/1.1\r\nHost: h\r\n\r\n")
+	for name, want := range map[string]string{"a": "1", "name": "鸿 雁", "flag": "", "key": "v", "empty": "", "eq": "a=b", "lead": " x"} {
 		if got, ok := q.Query(name); string(got) != want || !ok {
 			t.Errorf("%s: %q, %v", name, got, ok)
 		}
@@ -165,6 +166,9 @@ func TestHeadReaderIsBounded(t *testing.T) {
 		}
 	}
 	var h HeadReader
+	if head, n, err := h.Next(nil); head != nil || n != 0 || err != nil {
+		t.Errorf("empty chunk: %q, %d, %v", head, n, err)
+	}
 	exact := append(bytes.Repeat([]byte("a"), MaxHead-4), "\r\n\r\n"...)
 	if head, n, err := h.Next(exact); len(head) != MaxHead || n != MaxHead || err != nil {
 		t.Errorf("%d bytes of %d: %v", len(head), n, err)
