@@ -20,9 +20,9 @@ func (t table[K, V]) keyOf(k K) []byte {
 // Get returns the record of k, or nil. A record that came from a Tx is shared: change a copy and Put it.
 func (t table[K, V]) Get(r Reader, k K) (*V, error) {
 	key := t.keyOf(k)
-	tx, _ := r.(*Tx)
-	if tx != nil {
-		if v, ok := tx.w.cache.Get(string(key)); ok {
+	cache := r.records()
+	if cache != nil {
+		if v, ok := cache.Get(string(key)); ok {
 			return v.(*V), nil
 		}
 	}
@@ -36,8 +36,8 @@ func (t table[K, V]) Get(r Reader, k K) (*V, error) {
 			return nil, err
 		}
 	}
-	if tx != nil {
-		tx.w.cache.Add(string(key), v) // absence is worth remembering too
+	if cache != nil {
+		cache.Add(string(key), v) // absence is worth remembering too
 	}
 	return v, nil
 }

@@ -12,6 +12,7 @@ import (
 type Reader interface {
 	get(key []byte) ([]byte, error) // nil without an error: no such record
 	scan(from, to []byte, reverse bool) kv.Iterator
+	records() *lru.Cache[string, any] // decoded records by key, nil without a cache
 }
 
 // reader reads an engine or a snapshot of it.
@@ -26,6 +27,8 @@ func (r reader) get(key []byte) ([]byte, error) {
 }
 
 func (r reader) scan(from, to []byte, reverse bool) kv.Iterator { return r.kv.Scan(from, to, reverse) }
+
+func (r reader) records() *lru.Cache[string, any] { return nil }
 
 // CachedRecords bounds the records that a Writer remembers, decoded, between its batches.
 const CachedRecords = 1 << 17
@@ -72,6 +75,8 @@ func (tx *Tx) Apply() (Commit, error) { return tx.w.store.kv.Apply(&tx.batch) }
 // Len and Size are the number of writes so far and their bytes.
 func (tx *Tx) Len() int  { return tx.batch.Len() }
 func (tx *Tx) Size() int { return tx.batch.Size() }
+
+func (tx *Tx) records() *lru.Cache[string, any] { return tx.w.cache }
 
 func (tx *Tx) get(key []byte) ([]byte, error) {
 	if v, ok := tx.pending[string(key)]; ok {
