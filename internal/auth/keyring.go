@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -102,22 +103,11 @@ func (r *KeyRing) find(id uint32) *signingKey {
 	return nil
 }
 
-// mac returns the HMAC-SHA256 (RFC 2104 §2) of "hya_" and body. It is written out because crypto/hmac allocates two
-// hashes for each computation, and after a restart every client presents its ticket at once. The key is shorter
-// than a block, so it is padded with zeros.
-func (k *signingKey) mac(body *[ticketBody]byte) [ticketMAC]byte {
-	const block = sha256.BlockSize
-	var inner [block + len(AccessTokenPrefix) + ticketBody]byte
-	var outer [block + sha256.Size]byte
-	copy(inner[:], *k.secret)
-	copy(outer[:], *k.secret)
-	for i := range block {
-		inner[i] ^= 0x36
-		outer[i] ^= 0x5c
-	}
-	copy(inner[block:], AccessTokenPrefix)
-	copy(inner[block+len(AccessTokenPrefix):], body[:])
-	digest := sha256.Sum256(inner[:])
-	copy(outer[block:], digest[:])
-	return sha256.Sum256(outer[:])
+// mac returns the HMAC-SHA256 of "hya_" and body.
+func (k *signingKey) mac(body *[ticketBody]byte) (sum [ticketMAC]byte) {
+	h := hmac.New(sha256.New, []byte(*k.secret))
+	h.Write([]byte(AccessTokenPrefix))
+	h.Write(body[:])
+	h.Sum(sum[:0])
+	return sum
 }

@@ -72,7 +72,7 @@ func (r *KeyRing) Sign(t Ticket) (AccessToken, error) {
 
 // Verify returns the ticket in the text of an access token. The errors are ErrMalformed, ErrUnknownKey,
 // ErrBadSignature and ErrExpired, the first that applies in this order, so ErrExpired is said of genuine tickets
-// alone. Verify allocates nothing.
+// alone.
 func (r *KeyRing) Verify(now time.Time, text string) (Ticket, error) {
 	var raw [ticketBody + ticketMAC]byte
 	if !decodeTicketText(&raw, text) {
