@@ -22,7 +22,9 @@ var drivers = []string{
 }
 
 // core is the packages that decide what the product does, without a socket, a disk or a clock.
-var core = []string{"internal/session", "internal/chat", "internal/inbox", "internal/operation", "internal/store"}
+var core = []string{
+	"internal/session", "internal/operation", "internal/account", "internal/chat", "internal/inbox", "internal/store",
+}
 
 // codecs are the packages that turn bytes into words and back, and do nothing else.
 var codecs = []string{"wire", "internal/ws"}
@@ -53,7 +55,7 @@ var importRules = []importRule{
 	},
 	{
 		name:  "core",
-		says:  "session, chat, inbox, operation and store see no network, file, carrier or driver",
+		says:  "session, operation, account, chat, inbox and store see no network, file, carrier or driver",
 		binds: shippedUnder(core...),
 		forbids: func(_ *file, i imported) bool {
 			if i.ours {
