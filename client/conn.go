@@ -248,7 +248,7 @@ func (c *Conn) handle(f wire.Frame) error {
 	switch {
 	case f.Op == wire.OpClose:
 		var b wire.Close
-		if err := wire.Unmarshal(f.Body, &b); err != nil {
+		if err := readBody(f, &b); err != nil {
 			return err
 		}
 		return &ClosedError{
@@ -262,7 +262,7 @@ func (c *Conn) handle(f wire.Frame) error {
 			return nil
 		}
 		b := new(wire.Notify)
-		if err := wire.Unmarshal(f.Body, b); err != nil {
+		if err := readBody(f, b); err != nil {
 			return err
 		}
 		c.onNotify(b)
@@ -275,7 +275,7 @@ func (c *Conn) handle(f wire.Frame) error {
 	case call == nil: // nobody waits for it any more
 	case f.Op == wire.OpError:
 		var b wire.ErrorBody
-		if err := wire.Unmarshal(f.Body, &b); err != nil {
+		if err := readBody(f, &b); err != nil {
 			call.end(err)
 			return err
 		}
@@ -285,13 +285,18 @@ func (c *Conn) handle(f wire.Frame) error {
 		call.end(err)
 		return err
 	default:
-		err := wire.Unmarshal(f.Body, call.reply)
-		if err != nil {
-			// Not %w: the server did not refuse, so nobody may take it for a *hongyan.Error.
-			err = fmt.Errorf("the server's answer to %s cannot be read: %v", call.op, err)
-		}
+		err := readBody(f, call.reply)
 		call.end(err)
 		return err
+	}
+	return nil
+}
+
+// readBody reads what the server said. That it cannot be read is no refusal, so nobody may take the error for a
+// *hongyan.Error.
+func readBody(f wire.Frame, into proto.Message) error {
+	if err := wire.Unmarshal(f.Body, into); err != nil {
+		return fmt.Errorf("the server's %s cannot be read: %v", f.Op, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 
 	"github.com/hongyan-im/hongyan"
@@ -84,7 +85,8 @@ func splitAddress(address string) (host, hostPort string, err error) {
 			host = ""
 		}
 	}
-	if host == "" || strings.ContainsAny(host, " /") {
+	_, err = strconv.ParseUint(port, 10, 16)
+	if err != nil || host == "" || strings.ContainsAny(host, " /") {
 		return "", "", hongyan.Errorf(hongyan.Invalid, "%q is no address of a server", address).
 			WithHint("write host:port, such as chat.example.com:8080")
 	}

@@ -258,7 +258,7 @@ func (d *deviceModel) present(token []byte) {
 // once, in order, that none is passed over, and that only the last delivery is ever repeated.
 func TestSyncAgainstModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(400) {
+	for seed := range uint64(200) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			s := &serverModel{t: t, rng: rng, generation: 1}
