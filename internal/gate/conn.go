@@ -20,8 +20,8 @@ const (
 // conn is an accepted connection until it is released.
 type conn struct {
 	s     *Server
-	raw   net.Conn // TCP or unix
-	peer  Peer
+	raw   net.Conn         // TCP or unix
+	peer  Peer             // its goroutine's; Transport changes under s.mu
 	gauge prometheus.Gauge // that counts it
 
 	session Session // once it speaks the long link; under s.mu
@@ -135,7 +135,8 @@ func (c *conn) serve() {
 	switch {
 	case len(first) == 0:
 	case first[0] == firstLong:
-		// On a new stack: the TLS handshake has made this one deep, and the connection may stay for days.
+		// On a new stack: finding out has made this one deep, most of all a TLS handshake, and the connection may stay
+		// for days.
 		go c.carry(rw, first)
 		return
 	case 'A' <= first[0] && first[0] <= 'Z' && c.s.http != nil:
@@ -207,7 +208,9 @@ func (c *conn) open(l Link) Session {
 
 // is says what c has turned out to speak.
 func (c *conn) is(t Transport) {
+	c.s.mu.Lock()
 	c.peer.Transport = t
+	c.s.mu.Unlock()
 	c.gauge.Dec()
 	c.gauge = c.s.m.connections.WithLabelValues(string(t))
 	c.gauge.Inc()

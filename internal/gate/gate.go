@@ -96,7 +96,7 @@ type Link interface {
 
 	// Close queues a last frame, which may be nil, behind everything else and ends the connection: what is queued is
 	// written for up to Limits.Flush, then this side's half is closed and the peer's input thrown away for up to
-	// Limits.Linger, so that the last frame reaches the peer even if it was sending. Frame is not called any more.
-	// Only the first call counts.
+	// Limits.Linger, so that the last frame reaches the peer even if it was sending. Frame is not called any more, but
+	// for a call that is under way on another goroutine. Only the first Close counts.
 	Close(frame []byte)
 }

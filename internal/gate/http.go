@@ -3,10 +3,13 @@ package gate
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,17 +117,54 @@ func (hc *httpConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (hc *httpConn) Write(b []byte) (int, error) {
-	n, err := hc.Conn.Write(b)
-	hc.c.s.m.sent.Add(float64(n))
-	return n, err
+// Write gives each piece Limits.Write, whatever deadline a handler has set: a client that does not read must not keep
+// a handler forever.
+func (hc *httpConn) Write(b []byte) (written int, err error) {
+	for len(b) > 0 && err == nil {
+		hc.armWrite()
+		var n int
+		n, err = hc.Conn.Write(b[:min(len(b), writeBatch)])
+		hc.wrote(n, err)
+		written += n
+		b = b[n:]
+	}
+	return written, err
 }
 
-// ReadFrom keeps sendfile within net/http's reach.
-func (hc *httpConn) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(hc.Conn, r)
+// ReadFrom is Write for what a handler copies. Pieces are cut by the one LimitedReader under which the operating
+// system can still send a file by itself.
+func (hc *httpConn) ReadFrom(r io.Reader) (copied int64, err error) {
+	lr, ok := r.(*io.LimitedReader)
+	if !ok {
+		lr = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for left := lr.N; left > 0; {
+		hc.armWrite()
+		lr.N = min(left, writeBatch)
+		n, err := io.Copy(hc.Conn, lr)
+		short := lr.N > 0
+		hc.wrote(int(n), err)
+		copied += n
+		left -= n
+		lr.N = left
+		if err != nil || short {
+			return copied, err
+		}
+	}
+	return copied, nil
+}
+
+func (hc *httpConn) armWrite() {
+	_ = hc.c.raw.SetWriteDeadline(time.Now().Add(hc.c.s.cfg.Limits.Write))
+}
+
+// wrote counts what was written, and cuts off a client that does not take it: the TLS connection would wait for seconds
+// to say goodbye to it.
+func (hc *httpConn) wrote(n int, err error) {
 	hc.c.s.m.sent.Add(float64(n))
-	return n, err
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		cut(hc.c.raw)
+	}
 }
 
 // CloseWrite lets net/http end its half first when it refuses a request that is still arriving.

@@ -1,6 +1,9 @@
 package gate
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Limits bounds what connections may take. Start from DefaultLimits; the zero Limits stands for them.
 type Limits struct {
@@ -17,7 +20,7 @@ type Limits struct {
 
 	FirstByte time.Duration // from accept, or the end of the TLS handshake, to the first byte; also for HTTP headers
 	Handshake time.Duration // a whole TLS handshake
-	Write     time.Duration // for the operating system to accept one write, 64 KiB or one larger frame
+	Write     time.Duration // for the operating system to accept one write of at most 64 KiB; also for HTTP
 	Flush     time.Duration // for everything that is queued when a link closes
 	Linger    time.Duration // for the peer to close its half after this side has closed its own
 	IdleHTTP  time.Duration // between two requests on one HTTP connection
@@ -41,6 +44,23 @@ func DefaultLimits() Limits {
 		SoftQueue:   256 << 10,
 		HardQueue:   4 << 20,
 	}
+}
+
+// check finds limits that nobody can have meant.
+func (l *Limits) check() error {
+	for name, d := range map[string]time.Duration{
+		"FirstByte": l.FirstByte, "Handshake": l.Handshake, "Write": l.Write, "Flush": l.Flush, "Linger": l.Linger,
+		"IdleHTTP": l.IdleHTTP,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("gate: Limits.%s is %v and has to be above zero", name, d)
+		}
+	}
+	if l.Connections <= 0 || l.PerAddress < 0 || l.Operators < 0 || l.SoftQueue <= 0 || l.HardQueue < l.SoftQueue {
+		return fmt.Errorf("gate: Limits: %+v: Connections and SoftQueue have to be above zero, HardQueue not below "+
+			"SoftQueue", *l)
+	}
+	return nil
 }
 
 // Sizes of buffers, in bytes.

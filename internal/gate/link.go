@@ -120,7 +120,8 @@ func (l *link) push(frame []byte) {
 func (l *link) startWriter() {
 	if !l.writing {
 		l.writing = true
-		l.writer.Go(l.write)
+		l.writer.Add(1)
+		go l.write()
 	}
 }
 
@@ -152,22 +153,32 @@ func (l *link) shut() {
 	l.startWriter()
 }
 
-// abort ends the connection at once and throws the queue away. With reset the peer gets no orderly end, and the
-// operating system forgets what it still held for it, which for a peer that does not read can be megabytes.
-func (l *link) abort(reset bool) {
+// abort ends the connection at once and throws the queue away. A slow peer's is cut.
+func (l *link) abort(slow bool) {
 	l.mu.Lock()
 	l.closing = true
 	l.drained = nil
 	l.queue, l.pending = nil, l.taken
 	l.mu.Unlock()
-	if tcp, ok := l.raw.(*net.TCPConn); ok && reset {
+	if slow {
+		cut(l.raw)
+	} else {
+		_ = l.raw.Close()
+	}
+}
+
+// cut closes a connection without an orderly end: by a TCP reset, with which the operating system forgets what it still
+// holds for the peer. For one that does not read that can be megabytes.
+func cut(raw net.Conn) {
+	if tcp, ok := raw.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = l.raw.Close()
+	_ = raw.Close()
 }
 
 // write is the writer: it writes until nothing is queued, and once the link is closing it then ends the stream.
 func (l *link) write() {
+	defer l.writer.Done()
 	var batch *[writeBatch]byte
 	defer func() {
 		if batch != nil {

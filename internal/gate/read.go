@@ -38,6 +38,7 @@ func (l *link) run(first []byte) {
 
 // read hands the session what arrives until the link is closing, which returns nil, or reading fails.
 func (l *link) read(first []byte) error {
+	l.m.received.Add(float64(len(first)))
 	if !l.feed(time.Now(), first) {
 		return nil
 	}
@@ -61,11 +62,11 @@ func (l *link) read(first []byte) error {
 		if n > 0 && !l.feed(now, buf[:n]) {
 			return nil
 		}
-		// More is sure to come soon only inside a frame; anybody else could make a silent connection keep the buffer.
-		switch more := n == len(buf) && l.in.cut > 0; {
-		case more && busy == nil:
+		// More is sure to come soon only inside a frame; else a silent connection would keep the buffer.
+		switch {
+		case busy == nil && n == len(buf) && l.in.cut > 0:
 			busy = busyPool.Get().(*[busyRead]byte)
-		case !more && busy != nil:
+		case busy != nil && l.in.cut == 0:
 			busyPool.Put(busy)
 			busy = nil
 		}
@@ -84,23 +85,21 @@ func (l *link) feed(now time.Time, piece []byte) bool {
 	defer l.uncork()
 	l.in.dec.Feed(piece)
 	l.in.cut += len(piece)
-	for {
+	for !l.isClosing() {
 		f, ok, err := l.in.dec.Next()
 		switch {
 		case err != nil:
 			l.m.broken.Inc()
 			l.in.session.Broken(now, err)
 			l.Close(nil) // counts only if the session has not closed it
-			return false
 		case !ok:
 			return true
-		}
-		l.in.cut -= f.Size()
-		l.in.dec.SetLimit(l.in.session.Frame(now, f))
-		if l.isClosing() {
-			return false
+		default:
+			l.in.cut -= f.Size()
+			l.in.dec.SetLimit(l.in.session.Frame(now, f))
 		}
 	}
+	return false
 }
 
 // arm sets the read deadline to the session's, unless an earlier one is set already: most deadlines move away with

@@ -47,7 +47,6 @@ type Server struct {
 	addresses map[netip.Addr]int
 	tell      func(Session) // once draining
 	stopped   bool          // stop is closed
-	closed    bool          // nothing is let in any more
 }
 
 // Listen binds every address of cfg and starts to accept. If one cannot be bound it binds none.
@@ -57,6 +56,9 @@ func Listen(cfg Config) (*Server, error) {
 	}
 	if cfg.Limits == (Limits{}) {
 		cfg.Limits = DefaultLimits()
+	}
+	if err := cfg.Limits.check(); err != nil {
+		return nil, err
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -95,21 +97,25 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Drain ends the server in peace. It stops accepting and calls tell for every session that is open or still opens, so
-// that the application can ask its peer to come back elsewhere or later; tell runs beside the carriers, possibly at the
-// same time as a method of the session and even after its Closed. Then Drain lets HTTP requests finish and waits until
-// the last connection has ended, and at the end of ctx closes those that remain, which is the error it returns.
+// Drain ends the server in peace. It stops accepting, closes what has not said anything yet, and calls tell for every
+// session that is open, so that the application can ask its peer to come back elsewhere or later; tell runs beside the
+// carriers, possibly at the same time as a method of the session and even after its Closed. Then Drain lets HTTP requests
+// finish and waits until the last connection has ended, and at the end of ctx cuts those that remain, which is the error
+// it returns.
 func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
+	s.stopAccepting()
 	s.mu.Lock()
-	s.tell = tell
+	s.tell = tell // for sessions that still open
 	open := make([]Session, 0, len(s.conns))
 	for c := range s.conns {
-		if c.session != nil {
+		switch {
+		case c.session != nil:
 			open = append(open, c.session)
+		case c.peer.Transport == TransportNew:
+			_ = c.raw.Close()
 		}
 	}
 	s.mu.Unlock()
-	s.stopAccepting()
 	for _, session := range open {
 		tell(session)
 	}
@@ -143,7 +149,6 @@ func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
 func (s *Server) Close() {
 	s.stopAccepting()
 	s.mu.Lock()
-	s.closed = true
 	for c := range s.conns {
 		_ = c.raw.Close() // its goroutine sees that and does the rest
 	}

@@ -149,7 +149,7 @@ func (r Rig) testBroken(t *testing.T) {
 				c, session := s.meet()
 				// What lies unread must not turn the end into a reset that overtakes the Close frame, so give it time.
 				c.send(append(tt.stream, make([]byte, unread)...))
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(20 * time.Millisecond)
 				if bytes.HasPrefix(tt.stream, header(16, 16, 1)) {
 					c.wantEcho(wire.Frame{Op: wire.OpSend, Seq: 1})
 				}

@@ -27,7 +27,7 @@ const hang = 20 * time.Second
 type Rig struct {
 	// Configure sets the carrier and one listener, by Config.Listen or Config.Operator, and TLS if there has to be.
 	// The rest of cfg is the suite's.
-	Configure func(t *testing.T, cfg *gate.Config)
+	Configure func(t testing.TB, cfg *gate.Config)
 	// Dial opens a connection to that listener, over which the suite speaks the long link as a stream of bytes,
 	// whatever the transport makes of it underneath. It is called from any goroutine.
 	Dial func(addr net.Addr) (Conn, error)

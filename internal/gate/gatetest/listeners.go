@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,7 @@ func RunListeners(t *testing.T, configure func(*gate.Config)) {
 		"TLS handshake that stalls":    l.testStalledHandshake,
 		"HTTP requests":                l.testHTTP,
 		"HTTP header that never ends":  l.testSlowHeader,
+		"HTTP client that reads not":   l.testHTTPStuck,
 		"HTTP connection taken over":   l.testHijack,
 		"drain waits for HTTP":         l.testDrainHTTP,
 		"server close with HTTP there": l.testCloseHTTP,
@@ -273,6 +276,48 @@ func (l listeners) testSlowHeader(t *testing.T) {
 	c.send([]byte("GET / HTTP/1.1\r\nHost:"))
 	c.wantGone()
 	eventually(t, "the connection was let go", func() bool { return s.metric("connections") == 0 })
+}
+
+func (l listeners) testHTTPStuck(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 1<<30); err != nil { // a hole
+		t.Fatal(err)
+	}
+	ended := make(chan string, 4)
+	s := l.start(t, func(w http.ResponseWriter, r *http.Request) {
+		defer func() { ended <- r.URL.Path }()
+		if r.URL.Path == "/file" {
+			http.ServeFile(w, r, file)
+			return
+		}
+		for {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	}, func(cfg *gate.Config) { cfg.Limits.Write = 200 * time.Millisecond })
+	for _, secure := range []bool{false, true} {
+		for _, path := range []string{"/file", "/stream"} {
+			open := s.raw
+			if secure {
+				open = s.dial
+			}
+			c := open()
+			c.send([]byte("GET " + path + " HTTP/1.1\r\nHost: hongyan.example\r\n\r\n"))
+			select {
+			case got := <-ended:
+				if got != path {
+					t.Errorf("%s ended, want %s", got, path)
+				}
+			case <-time.After(hang):
+				t.Fatalf("the handler of %s is still writing", path)
+			}
+		}
+	}
+	eventually(t, "the connections were let go", func() bool { return s.metric("connections") == 0 })
 }
 
 func (l listeners) testHijack(t *testing.T) {

@@ -111,7 +111,7 @@ func (r Rig) testDescriptors(t *testing.T) {
 	last := int32(-1)
 	for now := in.Load(); now != last || now == 0; now = in.Load() {
 		last = now
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 	if last == outside {
 		t.Fatal("everybody came in: the descriptors did not run out")

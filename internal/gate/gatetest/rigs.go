@@ -17,7 +17,7 @@ import (
 // TCP is the rig of plain TCP. What carries it is Configure's to choose: configure may be nil.
 func TCP(configure func(*gate.Config)) Rig {
 	return Rig{
-		Configure: func(_ *testing.T, cfg *gate.Config) {
+		Configure: func(_ testing.TB, cfg *gate.Config) {
 			cfg.Listen = []string{"127.0.0.1:0"}
 			if configure != nil {
 				configure(cfg)
@@ -36,7 +36,7 @@ func TCP(configure func(*gate.Config)) Rig {
 // TLS is the rig of TLS over TCP.
 func TLS(configure func(*gate.Config)) Rig {
 	return Rig{
-		Configure: func(t *testing.T, cfg *gate.Config) {
+		Configure: func(t testing.TB, cfg *gate.Config) {
 			cfg.Listen = []string{"127.0.0.1:0"}
 			cfg.TLS = serverTLS(t)
 			if configure != nil {
@@ -56,7 +56,7 @@ func TLS(configure func(*gate.Config)) Rig {
 // Unix is the rig of the operator's socket.
 func Unix(configure func(*gate.Config)) Rig {
 	return Rig{
-		Configure: func(t *testing.T, cfg *gate.Config) {
+		Configure: func(t testing.TB, cfg *gate.Config) {
 			cfg.Operator = filepath.Join(tempDir(t), "s")
 			if configure != nil {
 				configure(cfg)
@@ -76,7 +76,7 @@ func Unix(configure func(*gate.Config)) Rig {
 // exchange that is quick under the race detector: there are thousands of handshakes.
 var clientTLS = &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.CurveP256}}
 
-func serverTLS(t *testing.T) *tls.Config {
+func serverTLS(t testing.TB) *tls.Config {
 	t.Helper()
 	source, err := certs.SelfSigned(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -86,7 +86,7 @@ func serverTLS(t *testing.T) *tls.Config {
 }
 
 // tempDir is a folder with a short name: that of a unix socket has some hundred bytes.
-func tempDir(t *testing.T) string {
+func tempDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gate")
 	if err != nil {
