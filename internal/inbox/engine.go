@@ -132,12 +132,13 @@ func (e *Engine) Generation() uint64 { return e.store.Generation() }
 
 // Round is a round of commands between Commit and Settle.
 type Round struct {
-	number   uint64
+	number   uint64       // the last round that wrote, up to this one
+	after    uint64       // the last round that wrote before this one: what this one saw
 	commit   store.Commit // nil when nothing was written
 	commands []Command
 	answers  []error
 	touched  []*touched
-	after    []func()
+	then     []func()
 }
 
 // touched is what a round did to one account.
@@ -186,9 +187,10 @@ func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
 		}
 		r.commands, r.answers = append(r.commands, c), append(r.answers, err)
 	}
-	r.touched, r.after = tx.order, tx.after
+	r.touched, r.then = tx.order, tx.after
 
 	e.mu.Lock()
+	r.after = e.started
 	if tx.Len() > 0 {
 		// Before the round becomes visible, so that no read can see it and believe it durable.
 		e.started++
@@ -205,14 +207,19 @@ func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
 }
 
 // Settle ends a round whose Wait returned err. Without an error the watermark moves, the commands are answered, then
-// the reads that waited, then the hints are given.
+// the reads that waited, then the hints are given. After a round that was lost every later one is lost as well, whatever
+// its own Wait said: it has seen the lost one, and one that wrote nothing had nothing of its own to wait for.
 func (e *Engine) Settle(r *Round, err error) {
+	e.mu.Lock()
+	if err == nil && e.durable < r.after {
+		err = errors.New("a round before this one was lost")
+	}
 	if err != nil {
+		e.mu.Unlock()
 		e.reject(r.commands, e.fail(err))
 		return
 	}
 	hints := make([]Hint, 0, len(r.touched))
-	e.mu.Lock()
 	e.durable = max(e.durable, r.number)
 	var released []waiter
 	e.waiting = slices.DeleteFunc(e.waiting, func(w waiter) bool {
@@ -242,7 +249,7 @@ func (e *Engine) Settle(r *Round, err error) {
 	for i, c := range r.commands {
 		c.Done(r.answers[i])
 	}
-	for _, f := range r.after {
+	for _, f := range r.then {
 		f()
 	}
 	for _, w := range released {
