@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/wire"
 )
 
 // The words that the command line uses for the enumerations of package hongyan.
@@ -23,6 +24,20 @@ var (
 	}
 	policyNames = map[hongyan.JoinPolicy]string{
 		hongyan.JoinByInvitation: "invitation", hongyan.JoinByApproval: "approval", hongyan.JoinByLink: "link",
+	}
+	kindNames = map[hongyan.Kind]string{
+		hongyan.KindText: "text", hongyan.KindImage: "image", hongyan.KindVoice: "voice", hongyan.KindVideo: "video",
+		hongyan.KindFile: "file", hongyan.KindLocation: "location", hongyan.KindCustom: "custom", hongyan.KindNotice: "notice",
+	}
+	noticeNames = map[hongyan.NoticeEvent]string{
+		hongyan.NoticeCreated: "made the group", hongyan.NoticeJoined: "new members", hongyan.NoticeLeft: "left the group",
+		hongyan.NoticeRemoved: "removed members", hongyan.NoticeTitle: "changed the title",
+		hongyan.NoticeAnnouncement: "changed the announcement", hongyan.NoticeOwner: "handed the group over",
+		hongyan.NoticeAdmin: "made admins", hongyan.NoticeNoAdmin: "took back admins", hongyan.NoticeMuted: "muted",
+		hongyan.NoticeUnmuted: "unmuted", hongyan.NoticeDissolved: "dissolved the group",
+	}
+	resetNames = map[wire.ResetReason]string{
+		wire.ResetFirst: "first", wire.ResetTrimmed: "trimmed", wire.ResetGeneration: "generation",
 	}
 	stateNames = map[hongyan.MessageState]string{
 		hongyan.Present: "", hongyan.Recalled: "recalled", hongyan.Expired: "expired",

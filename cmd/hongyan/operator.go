@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
@@ -27,14 +28,20 @@ func operatorFlags(c *cobra.Command) *operator {
 	return o
 }
 
+// A server that was started a moment ago, in the line before, has so long to come up.
+const (
+	startWait = 3 * time.Second
+	startLook = 20 * time.Millisecond
+)
+
 // ask makes one request over the admin socket of the server.
 func (o *operator) ask(ctx context.Context, op wire.Op, request, reply proto.Message) error {
 	data := cmp.Or(o.data, os.Getenv("HONGYAN_DATA"), config.DefaultData())
-	conn, err := client.Dial(ctx, "unix:"+config.AdminSocket(data), client.DialOptions{})
+	conn, err := dialOperator(ctx, config.AdminSocket(data))
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case absent(err):
 		return withHint(fmt.Errorf("no server runs on %s", data),
-			"start it with: hongyan serve --data %s, or name the directory of the one that runs with --data", data)
+			"start it with: hongyan serve --data %s, or name the directory of the one that runs with --data", shellQuote(data))
 	case errors.Is(err, fs.ErrPermission):
 		return withHint(err, "run this as the user of the server, or as root")
 	case err != nil:
@@ -42,4 +49,23 @@ func (o *operator) ask(ctx context.Context, op wire.Op, request, reply proto.Mes
 	}
 	defer conn.Close()
 	return conn.Do(ctx, op, request, reply)
+}
+
+func dialOperator(ctx context.Context, socket string) (*client.Conn, error) {
+	for start := time.Now(); ; {
+		conn, err := client.Dial(ctx, "unix:"+socket, client.DialOptions{})
+		if !absent(err) || time.Since(start) > startWait {
+			return conn, err
+		}
+		select {
+		case <-time.After(startLook):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// absent reports whether nobody listens on a socket.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -36,7 +37,10 @@ Start a server, make an account, log in, and send a message:
 	)
 	root.SetHelpCommandGroupID(groupServer)
 	root.SetCompletionCommandGroupID(groupServer)
-	add(root, groupServer, configCommand(), doctorCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), versionCommand())
+	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), configCommand(),
+		doctorCommand(), versionCommand())
+	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(), groupCommand())
+	add(root, groupTalk, sendCommand(), syncCommand(), readCommand(), recallCommand())
 	refuseWrongUse(root)
 	return root
 }
@@ -66,7 +70,14 @@ func refuseWrongUse(c *cobra.Command) {
 			return nil
 		}
 	}
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if err := cmp.Or(c.ValidateRequiredFlags(), c.ValidateFlagGroups()); err != nil {
+			return wrongUse(c, err)
+		}
+		return nil
+	}
 	if c.RunE == nil && c.HasSubCommands() {
+		c.SuggestionsMinimumDistance = 2
 		c.Args = cobra.ArbitraryArgs
 		c.RunE = func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -63,9 +63,8 @@ func printStatus(w io.Writer, r *wire.StatusReply, asJSON bool) error {
 	if !r.Sending {
 		sending = "REFUSED: " + r.RefusedBecause
 	}
-	const mebibyte = config.Size(1 << 20)
 	_, err := fmt.Fprintf(w, "version      %s\nstarted      %s (%s ago)\nconnections  %d, of which %d are devices that logged in\nmessages     %s\ndisk         %s used, %s free\n",
 		r.Version, started.Format(time.DateTime), time.Since(started).Round(time.Second), r.Connections, r.Sessions, sending,
-		config.Size(r.DiskUsed)/mebibyte*mebibyte, config.Size(r.DiskFree)/mebibyte*mebibyte)
+		config.Size(r.DiskUsed).Approx(), config.Size(r.DiskFree).Approx())
 	return err
 }

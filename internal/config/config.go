@@ -29,8 +29,8 @@ type Config struct {
 	Drain        Drain
 }
 
-// TLS says how connections are encrypted. Cert and Key are set together or not at all; without them no listener
-// offers TLS.
+// TLS says how connections are encrypted. Cert and Key are set together or not at all; without them the server
+// signs its own certificate.
 type TLS struct {
 	Cert, Key  string // PEM files: the chain, leaf first, and its private key
 	AllowPlain bool   // accept unencrypted bodies from addresses that are not loopback

@@ -308,6 +308,17 @@ func TestSize(t *testing.T) {
 	}
 }
 
+func TestSizeApprox(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[Size]string{
+		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536 << 10: "1.5 MiB", 5 << 40: "5.0 TiB", 9000 << 40: "9000.0 TiB",
+	} {
+		if got := n.Approx(); got != want {
+			t.Errorf("%d is about %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestDurationText(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

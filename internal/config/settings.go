@@ -70,7 +70,8 @@ var table = []row{
 				RegistrationClosed, RegistrationLoopback}}
 		}},
 
-	{"tls.cert", "PEM file with the certificate chain, the server's own first. Set it together with tls.key.",
+	{"tls.cert", "PEM file with the certificate chain, the server's own first. Set it together with tls.key.\n" +
+		"Empty: the server signs a certificate for itself, which clients know by its fingerprint.",
 		func(c *Config) value { return textValue{&c.TLS.Cert} }},
 	{"tls.key", "PEM file with the private key of the certificate.",
 		func(c *Config) value { return textValue{&c.TLS.Key} }},

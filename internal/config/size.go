@@ -49,3 +49,17 @@ func sameUnit(text, name string) bool {
 		strings.EqualFold(text, strings.Replace(name, "i", "", 1)) ||
 		strings.EqualFold(text, name[:1])
 }
+
+// Approx writes s for people, with one decimal: "77.6 GiB".
+func (s Size) Approx() string {
+	const unit = 1024
+	value, prefix := float64(s), 0
+	for value >= unit && prefix < len("KMGT") {
+		value /= unit
+		prefix++
+	}
+	if prefix == 0 {
+		return fmt.Sprintf("%d B", int64(s))
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGT"[prefix-1])
+}

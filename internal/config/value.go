@@ -31,7 +31,7 @@ func (v textValue) set(s string) error { *v.p = s; return nil }
 func (v textValue) text() string       { return *v.p }
 func (v textValue) literal() string    { return quote(*v.p) }
 func (v textValue) wants() string      { return `a string, such as "name"` }
-func (v textValue) kind() string   { return "path" }
+func (v textValue) kind() string       { return "path" }
 
 func (v textValue) fromTOML(d any) (string, bool) { return fromString(d) }
 

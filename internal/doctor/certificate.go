@@ -17,7 +17,7 @@ const tlsCheck = "TLS"
 
 func certificate(c config.Config) []Finding {
 	if c.TLS.Cert == "" {
-		return []Finding{judgePlain(c)}
+		return []Finding{judgeOwn(c)}
 	}
 	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
 	if err != nil {
@@ -40,17 +40,17 @@ func certificate(c config.Config) []Finding {
 	return all
 }
 
-// judgePlain judges a server without a certificate.
-func judgePlain(c config.Config) Finding {
+// judgeOwn judges a server that signs its certificate itself, because nobody gave it one.
+func judgeOwn(c config.Config) Finding {
 	switch {
 	case onLoopback(c.Listen):
-		return ok(tlsCheck, "none, and none needed on loopback")
+		return ok(tlsCheck, "a certificate of its own, and none needed on loopback")
 	case c.TLS.AllowPlain:
-		return Finding{tlsCheck, Warn, "none, and tls.allow_plain is set", "Whoever can listen to the network reads passwords and messages.",
-			"Set tls.cert and tls.key, unless a proxy in front of the server encrypts."}
+		return Finding{tlsCheck, Warn, "a certificate of its own, and tls.allow_plain is set", "Whoever can listen to the network reads the passwords and messages of those who do not encrypt.",
+			"Unset tls.allow_plain, unless a proxy in front of the server encrypts."}
 	}
-	return Finding{tlsCheck, Warn, "no certificate", "Clients on other machines are told to come back encrypted, and cannot.",
-		"Set tls.cert and tls.key."}
+	return Finding{tlsCheck, Warn, "a certificate of its own", "Clients on other machines have to be given its fingerprint, which the server logs at its start.",
+		"For clients that know nothing of it, set tls.cert and tls.key to a certificate that an authority has signed."}
 }
 
 // onLoopback reports whether every address can be reached from this machine only.

@@ -103,13 +103,13 @@ func writePEM(t *testing.T, path, kind string, der []byte, mode os.FileMode) {
 	}
 }
 
-func TestJudgePlain(t *testing.T) {
+func TestJudgeOwn(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	c.Listen = []string{"127.0.0.1:1", "[::1]:2", "localhost:3"}
-	want(t, judgePlain(c), OK, "loopback")
+	want(t, judgeOwn(c), OK, "loopback")
 	c.Listen = append(c.Listen, ":4")
-	want(t, judgePlain(c), Warn, "come back encrypted")
+	want(t, judgeOwn(c), Warn, "fingerprint")
 	c.TLS.AllowPlain = true
-	want(t, judgePlain(c), Warn, "listen to the network")
+	want(t, judgeOwn(c), Warn, "listen to the network")
 }

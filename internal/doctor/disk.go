@@ -102,7 +102,7 @@ func space(c config.Config) []Finding {
 
 func judgeSpace(free uint64, s config.Storage) Finding {
 	const check = "disk space"
-	found := fmt.Sprintf("%s free, sends are refused below %s (storage.low_water)", approx(free), s.LowWater)
+	found := fmt.Sprintf("%s free, sends are refused below %s (storage.low_water)", config.Size(free).Approx(), s.LowWater)
 	switch {
 	case free < uint64(s.LowWater):
 		return Finding{check, Fail, found, "The server starts, but refuses every message.",
@@ -112,20 +112,6 @@ func judgeSpace(free uint64, s config.Storage) Finding {
 			"Free space, or set retention.days so that old messages go."}
 	}
 	return ok(check, found)
-}
-
-// approx writes a number of bytes for people.
-func approx(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, prefix := float64(n)/unit, 0
-	for value >= unit && prefix < 4 {
-		value /= unit
-		prefix++
-	}
-	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[prefix])
 }
 
 // The measuring of fsync stops after so many writes or so much time, whichever is first.

@@ -167,12 +167,3 @@ func TestJudgeMemory(t *testing.T) {
 	want(t, judgeMemory(500<<20, true, c), Warn, "bounded by the control group")
 	want(t, judgeMemory(100<<20, false, c), Fail, "storage.cache")
 }
-
-func TestApprox(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[uint64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536 << 10: "1.5 MiB", 5 << 40: "5.0 TiB"} {
-		if got := approx(n); got != want {
-			t.Errorf("approx(%d) = %q, want %q", n, got, want)
-		}
-	}
-}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client"
+)
+
+func sendCommand() *cobra.Command {
+	var to string
+	var asJSON bool
+	var timeout time.Duration
+	c := &cobra.Command{
+		Use:   "send --to NAME|CONVERSATION TEXT",
+		Short: "Send a message",
+		Long: `Send a message, and return when the server has it on disk, where every device of both sides will find it.
+
+A text of - is read from standard input. If there is no acknowledgement in time, the message stays in the profile's
+outbox and goes out with the next send, sync or chat; the exit status is 1 then.`,
+		Example: `  hongyan send --to bob "hello"
+  hongyan send --to g:42 --json "hello, everybody"
+  uptime | hongyan send --to bob -`,
+		Args: cobra.ExactArgs(1),
+	}
+	p := profileFlag(c)
+	c.Flags().StringVar(&to, "to", "", "`name` of an account, or a conversation such as g:42")
+	c.Flags().DurationVar(&timeout, "timeout", time.Minute, "how long to wait for the acknowledgement")
+	jsonFlag(c, &asJSON)
+	if err := c.MarkFlagRequired("to"); err != nil {
+		panic(err) // the flag was just made
+	}
+	c.RunE = p.asDevice(func(c *cobra.Command, cl *client.Client, args []string) error {
+		text, err := messageText(c.InOrStdin(), args[0])
+		if err != nil {
+			return err
+		}
+		goal, err := target(to)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeoutCause(c.Context(), timeout, fmt.Errorf("there was no acknowledgement within %s", timeout))
+		defer cancel()
+		sent, err := cl.Send(ctx, goal, hongyan.Text(text))
+		if queued, ok := errors.AsType[*client.QueuedError](err); ok {
+			return withHint(queued, "it goes out with the next send, sync or chat of this profile; its client id is %x", queued.ID)
+		}
+		if err != nil {
+			return err
+		}
+		return printSent(c.OutOrStdout(), sent, asJSON)
+	})
+	return c
+}
+
+// messageText is the argument, or all of standard input without the last line end.
+func messageText(in io.Reader, argument string) (string, error) {
+	if argument != "-" {
+		return argument, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(in, hongyan.MaxText+2)) // more is refused by its length
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+// sentLine is the acknowledgement of a message.
+type sentLine struct {
+	ID           string `json:"id"`
+	ClientID     string `json:"client_id"`
+	Conversation string `json:"conversation"`
+	Ordinal      uint64 `json:"ordinal"`
+	Time         string `json:"time"`
+}
+
+func printSent(w io.Writer, s client.Sent, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, sentLine{id(s.ID), hex.EncodeToString(s.ClientID[:]), s.Conversation.String(), uint64(s.Ordinal), timestamp(s.TimeMS)})
+	}
+	_, err := fmt.Fprintf(w, "sent: number %d of %s\n", s.Ordinal, s.Conversation)
+	return err
+}

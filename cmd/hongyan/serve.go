@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/app"
+	"github.com/hongyan-im/hongyan/internal/config"
+)
+
+func serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server",
+		Long: `Run a server until it is told to stop by SIGTERM or SIGINT (Ctrl-C). It then asks its clients to come back, finishes
+what it has accepted, and ends; a second signal ends it at once, which loses nothing that was acknowledged.
+
+Every setting is a flag, a variable of the environment (--tls.cert is HONGYAN_TLS_CERT) and a line of the configuration
+file that hongyan config prints. A flag wins over the environment, the environment over the file.`,
+		Example: `  hongyan serve --data D --listen 127.0.0.1:7878
+  hongyan serve --config /etc/hongyan.toml`,
+		Args: cobra.NoArgs,
+	}
+	load := configFlags(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		settings, err := load()
+		if err != nil {
+			return err
+		}
+		return serve(c.Context(), settings, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
+	var err error
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		return err
+	}
+	fresh, err := isFresh(c.Data)
+	if err != nil {
+		return err
+	}
+	log := newLogger(c.Log, errs)
+	s, err := app.New(c, log)
+	if err != nil {
+		return withHint(err, "hongyan doctor, with the same flags, examines this machine")
+	}
+	log.Info("serving", "data", c.Data, "listen", s.Addrs(), "pin", s.Pin())
+	if fresh {
+		if err := greet(out, c.Data, s.Addrs()[0]); err != nil {
+			s.Close()
+			return err
+		}
+	}
+	return s.Run(ctx)
+}
+
+// isFresh reports whether nothing was ever kept in the data directory.
+func isFresh(data string) (bool, error) {
+	entries, err := os.ReadDir(data)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return len(entries) == 0, err
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		panic(err) // config.Load lets four words through, and all are levels
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == config.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// greet says what to do with a server that has no accounts yet.
+func greet(w io.Writer, data, address string) error {
+	_, err := fmt.Fprintf(w, `
+This is a new server; its data is in %[1]s. Make two accounts, in another terminal:
+
+  hongyan user add alice --data %[2]s
+  hongyan user add bob --data %[2]s
+
+Log in as each, with a profile of its own, and talk:
+
+  hongyan login --server %[3]s --user alice --profile alice
+  hongyan login --server %[3]s --user bob --profile bob
+  hongyan send --profile alice --to bob "hello"
+  hongyan chat --profile bob
+
+`, data, shellQuote(data), reachable(address))
+	return err
+}

@@ -1,0 +1,2 @@
+// Package terminal is the chat for the terminal.
+package terminal
