@@ -29,8 +29,10 @@ var (
 // HeadReader finds the head of a request or response in the bytes of a connection, which may be cut anywhere. The zero
 // value is ready; it belongs to one goroutine.
 type HeadReader struct {
-	buf  *buffer // what came before the last chunk; nil if nothing did
-	line int     // where the first line that has not ended begins
+	buf   *buffer // what came before the last chunk; nil if nothing did
+	start int     // where the head begins, behind empty lines
+	line  int     // where the first line that has not ended begins
+	seen  int     // up to where there is no end of that line
 }
 
 // Next returns the head, once it is complete, and the number of bytes of chunk that it used; head is nil and n is
@@ -55,26 +57,26 @@ func (h *HeadReader) next(chunk []byte) (head []byte, n int, bad *Refusal) {
 		h.buf.b = append(h.buf.b, fresh...)
 		data = h.buf.b
 	}
-	start := 0
-	for bytes.HasPrefix(data[start:], []byte("\r\n")) {
-		start += 2
-	}
-	for h.line = max(h.line, start); ; {
-		length := bytes.IndexByte(data[h.line:], '\n')
+	for {
+		length := bytes.IndexByte(data[h.seen:], '\n')
 		if length < 0 {
+			h.seen = len(data)
 			break
 		}
-		end := h.line + length + 1
+		end := h.seen + length + 1
 		if end > MaxHead {
 			return nil, 0, errHeadSize
 		}
-		if length == 0 || data[end-2] != '\r' {
+		if end < h.line+2 || data[end-2] != '\r' {
 			return nil, 0, errBareLF
 		}
-		if length == 1 {
-			return data[start:end], end - early, nil
+		if end == h.line+2 {
+			if h.line > h.start {
+				return data[h.start:end], end - early, nil
+			}
+			h.start = end
 		}
-		h.line = end
+		h.line, h.seen = end, end
 	}
 	if len(data) > MaxHead {
 		return nil, 0, errHeadSize
