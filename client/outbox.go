@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -51,6 +52,9 @@ func (o *outbox) acquire(ctx context.Context) error {
 	case o.turn <- struct{}{}:
 		defer func() { <-o.turn }()
 	case <-ctx.Done():
+		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+			return &LockedError{Path: o.path, PID: readPID(o.path)}
+		}
 		return context.Cause(ctx)
 	}
 	if o.refs == 0 {
