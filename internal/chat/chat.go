@@ -12,6 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
@@ -99,18 +100,29 @@ type Target struct {
 func (t Target) resolve(r store.Reader) (hongyan.UserID, *store.Account, error) {
 	u := t.User
 	if u == 0 {
-		named, err := store.Names.Get(r, t.Name)
-		if err != nil {
+		var err error
+		if u, err = named(r, t.Name); err != nil {
 			return 0, nil, err
 		}
-		if named == nil {
-			return 0, nil, hongyan.Errorf(hongyan.NotFound, "there is no account %q", t.Name).
-				WithHint("check the spelling; account names are lower case")
-		}
-		u = *named
 	}
 	a, err := account(r, u)
 	return u, a, err
+}
+
+// named returns the account of a name, which may be disabled.
+func named(r store.Reader, typed string) (hongyan.UserID, error) {
+	name, err := auth.ParseName(typed)
+	if err != nil { // it is nobody's, and no key to look up: it may have any length
+		return 0, hongyan.Errorf(hongyan.NotFound, "there is no account of this name: %v", err)
+	}
+	u, err := store.Names.Get(r, name)
+	if err != nil {
+		return 0, err
+	}
+	if u == nil {
+		return 0, hongyan.Errorf(hongyan.NotFound, "there is no account %q", name).WithHint("check the spelling")
+	}
+	return *u, nil
 }
 
 // Generation is the store's, as SyncKeys carry it.

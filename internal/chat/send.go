@@ -48,7 +48,7 @@ func (s *Service) Send(c Caller, d Draft, done func(Sent, error)) {
 func (s *Service) send(tx *inbox.Tx, c Caller, d Draft, content []byte) (Sent, error) {
 	conversation := d.Conversation
 	if conversation.IsZero() {
-		to, _, err := Target{Name: d.To}.resolve(tx)
+		to, err := named(tx, d.To) // whether it may be written to is asked after the retry is recognised
 		if err != nil {
 			return Sent{}, err
 		}

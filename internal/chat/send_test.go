@@ -103,6 +103,49 @@ func TestARetryIsRecognisedForTheWholeWindow(t *testing.T) {
 	wantCode(t, err, hongyan.TooLate)
 }
 
+// A retry gets the answer of the first attempt even if it would not be allowed any more.
+func TestARetryIsRecognisedBeforeAnythingElseIsJudged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	first := w.text(hongyan.ConversationID{}, "hello")
+	first.To = "bob"
+	sent, err := alice.draft(first)
+	must(t, err)
+	must(t, bob.block(alice, true))
+	if got, err := alice.draft(first); err != nil || got != sent {
+		t.Errorf("after a block: %+v, %v", got, err)
+	}
+	w.disable("bob", true)
+	if got, err := alice.draft(first); err != nil || got != sent {
+		t.Errorf("after the end of the other account: %+v, %v", got, err)
+	}
+	w.Engine().Refuse(hongyan.Errorf(hongyan.StorageLow, "no room"))
+	if got, err := alice.draft(first); err != nil || got != sent {
+		t.Errorf("on a full disk: %+v, %v", got, err)
+	}
+}
+
+func TestNamesAreFoundInAnySpellingThatRegistersThem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	for name, code := range map[string]hongyan.Code{
+		"bob": 0, " Bob ": 0, "bobby": hongyan.NotFound, "": hongyan.NotFound, "-": hongyan.NotFound,
+		strings.Repeat("b", 1<<20): hongyan.NotFound,
+	} {
+		d := w.text(hongyan.ConversationID{}, "hello")
+		d.To = name
+		sent, err := alice.draft(d)
+		if hongyan.CodeOf(err) != code || code == 0 && sent.Conversation != alice.with(bob) {
+			t.Errorf("to %.10q: %+v, %v", name, sent, err)
+		}
+		if err != nil && len(err.Error()) > 200 {
+			t.Errorf("to %.10q: the refusal has %d bytes", name, len(err.Error()))
+		}
+	}
+}
+
 func TestWhoMayWriteDirectly(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
