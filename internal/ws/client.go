@@ -127,15 +127,6 @@ func (h *Hello) check() error {
 	return nil
 }
 
-func isFieldValue(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7F {
-			return false
-		}
-	}
-	return true
-}
-
 // Response is the head of an HTTP/1 response. What it returns lies in the head that was parsed.
 type Response struct {
 	Status int // 100 to 999

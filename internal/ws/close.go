@@ -110,9 +110,9 @@ func (c *Closing) Answer(dst []byte, ev Event, key *Key) []byte {
 
 // Fail appends the Close frame for a violation by the peer and ends the connection at once: Done is true after it, for
 // nothing that the peer still sends counts (§7.1.7).
-func (c *Closing) Fail(dst []byte, violation *Error, key *Key) []byte {
+func (c *Closing) Fail(dst []byte, bad *Error, key *Key) []byte {
 	c.received = true
-	return c.Start(dst, violation.Code, violation.Reason, key)
+	return c.Start(dst, bad.Code, bad.Reason, key)
 }
 
 // goodReason is the longest prefix of s that is UTF-8 and fits into a Close frame.

@@ -159,10 +159,8 @@ func (f *Fields) parse(lines []byte) *Refusal {
 			return errFieldSyntax
 		}
 		value := trimSpace(line[colon+1:])
-		for _, c := range value {
-			if c < ' ' && c != '\t' || c == 0x7F {
-				return errFieldSyntax
-			}
+		if !isFieldValue(value) {
+			return errFieldSyntax
 		}
 		f.list = append(f.list, field{line[:colon], value})
 	}

@@ -22,6 +22,16 @@ func isToken[T string | []byte](s T) bool {
 	return len(s) > 0
 }
 
+// isFieldValue reports whether s has no control characters but tabs (RFC 9110 §5.5).
+func isFieldValue[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7F {
+			return false
+		}
+	}
+	return true
+}
+
 func lower(c byte) byte {
 	if c >= 'A' && c <= 'Z' {
 		return c + 'a' - 'A'
