@@ -21,7 +21,7 @@ func (s *Service) Acknowledge(c Caller, key hongyan.SyncKey) {
 }
 
 func (s *Service) acknowledge(c Caller, v hongyan.Version) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (bool, error) { return acknowledge(tx, c, v) }, func(more bool, err error) {
+	write(s, c, func(tx *inbox.Tx) (bool, error) { return acknowledge(tx, c, v) }, func(more bool, err error) {
 		switch {
 		case err != nil:
 		case more:

@@ -81,6 +81,22 @@ func finish(done func(error)) func(none, error) {
 	return func(_ none, err error) { done(err) }
 }
 
+// write runs do in its round for a device that has not ended: what was logged out, or belongs to a disabled account,
+// writes nothing after that, whatever of its requests is still under way.
+func write[R any](s *Service, c Caller, do func(tx *inbox.Tx) (R, error), done func(R, error)) {
+	inbox.Change(s.shard, func(tx *inbox.Tx) (R, error) {
+		var nothing R
+		d, err := store.DeviceLists.Get(tx, c.User)
+		if err != nil {
+			return nothing, err
+		}
+		if d.Find(c.Device) == nil {
+			return nothing, hongyan.Errorf(hongyan.Revoked, "this device was logged out").WithHint("log in again by password")
+		}
+		return do(tx)
+	}, done)
+}
+
 // account reads the account of u, which must exist and may be asked of by others.
 func account(r store.Reader, u hongyan.UserID) (*store.Account, error) {
 	a, err := store.Accounts.Get(r, u)

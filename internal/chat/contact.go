@@ -14,7 +14,7 @@ func (s *Service) AskContact(c Caller, t Target, note string, done func(hongyan.
 		done(hongyan.Contact{}, err)
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Contact, error) {
+	write(s, c, func(tx *inbox.Tx) (hongyan.Contact, error) {
 		other, _, err := t.resolve(tx)
 		if err != nil {
 			return hongyan.Contact{}, err
@@ -46,7 +46,7 @@ func (s *Service) AskContact(c Caller, t Target, note string, done func(hongyan.
 
 // AnswerContact accepts or declines the request of u.
 func (s *Service) AnswerContact(c Caller, u hongyan.UserID, accept bool, done func(hongyan.Contact, error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Contact, error) {
+	write(s, c, func(tx *inbox.Tx) (hongyan.Contact, error) {
 		ours, theirs, err := contactPair(tx, c.User, u)
 		if err != nil {
 			return hongyan.Contact{}, err
@@ -76,7 +76,7 @@ func (s *Service) SetContact(c Caller, u hongyan.UserID, change ContactChange, d
 			return
 		}
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Contact, error) {
+	write(s, c, func(tx *inbox.Tx) (hongyan.Contact, error) {
 		ours, _, err := contactPair(tx, c.User, u)
 		if err != nil {
 			return hongyan.Contact{}, err
@@ -102,7 +102,7 @@ func (s *Service) SetContact(c Caller, u hongyan.UserID, change ContactChange, d
 
 // RemoveContact makes strangers of the two again. Blocks and remarks stay, and so does the conversation.
 func (s *Service) RemoveContact(c Caller, u hongyan.UserID, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		ours, theirs, err := contactPair(tx, c.User, u)
 		if err != nil {
 			return none{}, err

@@ -29,7 +29,7 @@ func (s *Service) CreateGroup(c Caller, n NewGroup, done func(hongyan.Group, err
 		done(hongyan.Group{}, err)
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Group, error) { return s.createGroup(tx, c, n) }, done)
+	write(s, c, func(tx *inbox.Tx) (hongyan.Group, error) { return s.createGroup(tx, c, n) }, done)
 }
 
 func (s *Service) createGroup(tx *inbox.Tx, c Caller, n NewGroup) (hongyan.Group, error) {

@@ -15,7 +15,7 @@ func (s *Service) Invite(c Caller, g hongyan.GroupID, others []Target, done func
 		done(err)
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := liveGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
@@ -46,7 +46,7 @@ func (s *Service) Join(c Caller, link string, done func(g hongyan.Group, waiting
 		done(hongyan.Group{}, false, hongyan.Errorf(hongyan.Invalid, "%v", err))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (joined, error) {
+	write(s, c, func(tx *inbox.Tx) (joined, error) {
 		id, err := store.Links.Get(tx, code.Reveal())
 		if err != nil {
 			return joined{}, err
@@ -80,7 +80,7 @@ func (s *Service) Join(c Caller, link string, done func(g hongyan.Group, waiting
 
 // AnswerJoin lets an account in that asked, or not.
 func (s *Service) AnswerJoin(c Caller, g hongyan.GroupID, u hongyan.UserID, accept bool, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
@@ -100,7 +100,7 @@ func (s *Service) AnswerJoin(c Caller, g hongyan.GroupID, u hongyan.UserID, acce
 
 // Leave takes the caller out of a group. An owner hands the group over or dissolves it first.
 func (s *Service) Leave(c Caller, g hongyan.GroupID, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := liveGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
@@ -119,7 +119,7 @@ func (s *Service) RemoveMembers(c Caller, g hongyan.GroupID, users []hongyan.Use
 		done(hongyan.Errorf(hongyan.Invalid, "name 1 to %d members", MaxInvited))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err

@@ -14,7 +14,7 @@ func (s *Service) SetRole(c Caller, g hongyan.GroupID, u hongyan.UserID, role ho
 		done(hongyan.Errorf(hongyan.Invalid, "there is no role %d", role).WithHint("the roles are member, admin and owner"))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := liveGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
@@ -59,7 +59,7 @@ func (s *Service) SetGroup(c Caller, g hongyan.GroupID, change GroupChange, done
 		done(hongyan.Group{}, err)
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Group, error) {
+	write(s, c, func(tx *inbox.Tx) (hongyan.Group, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
 			return hongyan.Group{}, err
@@ -129,7 +129,7 @@ func (change *GroupChange) apply(g *store.Group) hongyan.Notice {
 
 // MuteMember silences a member until a time, in Unix milliseconds; 0 lifts it.
 func (s *Service) MuteMember(c Caller, g hongyan.GroupID, u hongyan.UserID, untilMS int64, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
@@ -152,7 +152,7 @@ func (s *Service) MuteMember(c Caller, g hongyan.GroupID, u hongyan.UserID, unti
 
 // Dissolve ends a group. Its members keep what they have; nobody can write any more.
 func (s *Service) Dissolve(c Caller, g hongyan.GroupID, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := liveGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err

@@ -54,7 +54,7 @@ func (s *Service) SetProfile(c Caller, change ProfileChange, done func(hongyan.P
 		done(hongyan.Profile{}, err)
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (hongyan.Profile, error) {
+	write(s, c, func(tx *inbox.Tx) (hongyan.Profile, error) {
 		old, err := account(tx, c.User)
 		if err != nil {
 			return hongyan.Profile{}, err
@@ -99,7 +99,7 @@ func (s *Service) SetSetting(c Caller, v hongyan.Setting, done func(error)) {
 		done(hongyan.Errorf(hongyan.TooLarge, "the setting is %d bytes, the limit is %d", len(v.Value), hongyan.MaxSetting))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		name := store.SettingName{User: c.User, Name: v.Name}
 		old, err := store.Settings.Get(tx, name)
 		if err != nil {

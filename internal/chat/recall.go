@@ -9,7 +9,7 @@ import (
 // Recall takes a message back: its sender within the recall window, or owner and admins of a group at any time. The
 // content is gone for good; everybody in the conversation learns it.
 func (s *Service) Recall(c Caller, conversation hongyan.ConversationID, o hongyan.Ordinal, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		m, err := store.GetMessage(tx, conversation, o)
 		if err != nil {
 			return none{}, err
@@ -73,7 +73,7 @@ func (s *Service) Remove(c Caller, conversation hongyan.ConversationID, ordinals
 		done(hongyan.Errorf(hongyan.Invalid, "name 1 to %d messages", MaxRemovals))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		v, err := partOf(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err

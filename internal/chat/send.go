@@ -42,7 +42,7 @@ func (s *Service) Send(c Caller, d Draft, done func(Sent, error)) {
 		done(Sent{}, hongyan.Errorf(hongyan.TooLarge, "the content is %d bytes, the limit is %d", len(content), hongyan.MaxContent))
 		return
 	}
-	inbox.Change(s.shard, func(tx *inbox.Tx) (Sent, error) { return s.send(tx, c, d, content) }, done)
+	write(s, c, func(tx *inbox.Tx) (Sent, error) { return s.send(tx, c, d, content) }, done)
 }
 
 func (s *Service) send(tx *inbox.Tx, c Caller, d Draft, content []byte) (Sent, error) {

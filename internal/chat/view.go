@@ -47,7 +47,7 @@ func bounds(v *store.ConversationView, last hongyan.Ordinal) (from, to hongyan.O
 
 // MarkRead raises the caller's read mark, on all its devices, and tells the writers of what was read.
 func (s *Service) MarkRead(c Caller, conversation hongyan.ConversationID, upTo hongyan.Ordinal, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		v, err := partOf(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err
@@ -123,7 +123,7 @@ func writersOf(tx *inbox.Tx, c hongyan.ConversationID, reader hongyan.UserID, fr
 
 // ClearHistory hides the caller's past of a conversation up to an ordinal, 0 for all of it.
 func (s *Service) ClearHistory(c Caller, conversation hongyan.ConversationID, upTo hongyan.Ordinal, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		v, err := partOf(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err
@@ -149,7 +149,7 @@ type ViewChange struct{ Pinned, Muted, Hidden *bool }
 
 // SetConversation pins, mutes or hides a conversation for the caller.
 func (s *Service) SetConversation(c Caller, conversation hongyan.ConversationID, change ViewChange, done func(error)) {
-	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+	write(s, c, func(tx *inbox.Tx) (none, error) {
 		if _, err := partOf(tx, c.User, conversation); err != nil {
 			return none{}, err
 		}
