@@ -107,9 +107,8 @@ func (f *Fields) hasToken(name, token string) bool {
 
 // extensionScanner reads a Sec-WebSocket-Extensions value (RFC 6455 §9.1) piece by piece.
 type extensionScanner struct {
-	rest    []byte
-	inside  bool // an extension has begun: a parameter may follow
-	already bool // there has been an extension
+	rest   []byte
+	inside bool // behind the first extension
 }
 
 type extensionPiece uint8
@@ -131,13 +130,12 @@ func (s *extensionScanner) next() (piece extensionPiece, name, value []byte) {
 		if len(s.rest) > 0 && !s.take(',') {
 			return extensionMalformed, nil, nil
 		}
-		s.inside = false
 	}
 	for s.rest = trimSpace(s.rest); s.take(','); {
 		s.rest = trimSpace(s.rest)
 	}
 	if len(s.rest) == 0 {
-		if !s.already {
+		if !s.inside {
 			return extensionMalformed, nil, nil
 		}
 		return extensionEnd, nil, nil
@@ -145,7 +143,7 @@ func (s *extensionScanner) next() (piece extensionPiece, name, value []byte) {
 	if name = s.token(); name == nil {
 		return extensionMalformed, nil, nil
 	}
-	s.inside, s.already = true, true
+	s.inside = true
 	return extensionName, name, nil
 }
 
