@@ -77,9 +77,7 @@ func (d *device) pull(limit uint32) {
 		must(d.w.t, err)
 		for len(d.backfill) > 0 {
 			d.pages++
-			b, err := shardtest.Ask(d.w.Shard, func(done func(Page, error)) {
-				d.w.chat.Backfill(d.Caller, d.backfill, limit, done)
-			})
+			b, err := backfill(d, d.backfill, limit)
 			must(d.w.t, err)
 			d.apply(b)
 			d.backfill = b.Backfill

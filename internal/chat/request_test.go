@@ -57,6 +57,11 @@ func (d *device) set(c hongyan.ConversationID, v ViewChange) error {
 	return d.try(func(done func(error)) { d.w.chat.SetConversation(d.Caller, c, v, done) })
 }
 
+func backfill(d *device, token []byte, limit uint32) (Page, error) {
+	d.w.t.Helper()
+	return shardtest.Ask(d.w.Shard, func(done func(Page, error)) { d.w.chat.Backfill(d.Caller, token, limit, done) })
+}
+
 func (d *device) history(q HistoryQuery) (History, error) {
 	d.w.t.Helper()
 	return shardtest.Ask(d.w.Shard, func(done func(History, error)) { d.w.chat.History(d.Caller, q, done) })

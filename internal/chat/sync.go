@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/inbox"
@@ -31,6 +32,8 @@ type Page struct {
 // Sync answers what is newer than a key, and takes the key as the acknowledgement of everything that it stands for.
 func (s *Service) Sync(c Caller, q SyncQuery, done func(Page, error)) {
 	s.Acknowledge(c, q.Key)
+	slices.Sort(q.Types)
+	q.Types = slices.Compact(q.Types) // a type that is named twice is still read once
 	inbox.Look(s.shard, func(r *inbox.Read) (Page, error) { return s.page(r, c.User, q) }, done)
 }
 
