@@ -19,20 +19,23 @@ import (
 // may be taken here.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	for _, readme := range []string{"README.md", "README.zh-CN.md"} {
-		t.Run(readme, func(t *testing.T) {
-			t.Parallel()
-			text, err := os.ReadFile(filepath.Join("..", "..", readme))
-			if err != nil {
-				t.Fatal(err)
-			}
-			session := regexp.MustCompile("(?s)```[a-z]*\n(bin/hongyan serve .*?)```").FindSubmatch(text)
-			if session == nil {
-				t.Fatal("there is no session that begins with bin/hongyan serve")
-			}
-			paste(t, strings.ReplaceAll(string(session[1]), "127.0.0.1:7878", freeAddress(t)))
-		})
+	session := readmeSession(t, "README.md")
+	if other := readmeSession(t, "README.zh-CN.md"); other != session {
+		t.Errorf("the session in the Chinese README differs:\n%s\nfrom\n%s", other, session)
 	}
+	paste(t, strings.ReplaceAll(session, "127.0.0.1:7878", freeAddress(t)))
+}
+
+func readmeSession(t *testing.T, name string) string {
+	text, err := os.ReadFile(filepath.Join("..", "..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := regexp.MustCompile("(?s)```[a-z]*\n(bin/hongyan serve .*?)```").FindSubmatch(text)
+	if session == nil {
+		t.Fatalf("%s has no session that begins with bin/hongyan serve", name)
+	}
+	return string(session[1])
 }
 
 // paste runs a session whose last line follows what bob receives.
@@ -50,7 +53,7 @@ func paste(t *testing.T, session string) {
 	}
 	sh := exec.Command("sh", "-e")
 	sh.Dir = dir
-	sh.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	sh.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), quickEnd}
 	sh.Stdin = strings.NewReader(session)
 	sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out := &watcher{found: make(chan string, 2), pattern: regexp.MustCompile(`"text":"(second)"`)}
