@@ -163,9 +163,6 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
-// RemoteAddr is the address of the other side.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
 // Close ends the connection and waits for its goroutines. Requests under way fail with ErrClosed.
 func (c *Conn) Close() {
 	c.fail(ErrClosed)

@@ -123,13 +123,30 @@ type Link struct {
 // OutboxItem is a message on its way out.
 type OutboxItem = core.Item
 
-// The states of an OutboxItem. That a sent message was delivered and read is told by Delivered and PeerRead of its
-// conversation.
+// SendState is how far a message of this account has got.
+type SendState = core.ItemState
+
+// What a person sees of a message of this account. An OutboxItem has one of the first three states; the others follow
+// from what its conversation says about the peer, see StateOf.
 const (
-	StateWaiting = core.Waiting // not acknowledged yet: shown as "sending"
-	StateSent    = core.Sent    // acknowledged: durable, and found by every device of both sides
-	StateFailed  = core.Failed  // refused, see OutboxItem.Err: shown as a red mark, can be sent again with Resend
+	StateWaiting   SendState = core.Waiting // not acknowledged yet: "sending"
+	StateSent      SendState = core.Sent    // acknowledged: durable, and found by every device of both sides
+	StateFailed    SendState = core.Failed  // refused, see OutboxItem.Err: a red mark; Resend sends it again
+	StateDelivered SendState = 4            // the peer of a direct conversation has received it
+	StateRead      SendState = 5            // and seen it
 )
+
+// StateOf says how far a sent message of a conversation has got: StateSent, StateDelivered or StateRead. Groups say no
+// more than StateSent; ask for the Readers.
+func StateOf(c hongyan.Conversation, n hongyan.Ordinal) SendState {
+	switch {
+	case n <= c.PeerRead:
+		return StateRead
+	case n <= c.Delivered:
+		return StateDelivered
+	}
+	return StateSent
+}
 
 // changeEvent makes the event of a change, nil for a change that this version does not know.
 func changeEvent(c hongyan.Change) Event {

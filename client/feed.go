@@ -11,7 +11,7 @@ import (
 
 // Limits of a feed.
 const (
-	maxNotices    = 256  // notifications that wait; with more, they are dropped for a pull
+	maxNotices    = 256  // notifications that wait, and changes in one; with more, they are dropped for a pull
 	maxSoftEvents = 1024 // OutboxEvents and LinkEvents that wait; with more, the oldest are dropped
 )
 
@@ -82,14 +82,26 @@ func (f *feed) newer(s *session) {
 func (f *feed) notify(s *session, b *wire.Notify) {
 	n := noticeOf(b)
 	f.add(func(in *food) {
-		switch {
-		case s != f.session:
-		case len(in.notices) >= maxNotices:
-			in.notices, in.newer = nil, true
-		default:
-			in.notices = append(in.notices, n)
+		if s != f.session {
+			return
 		}
+		if last := len(in.notices) - 1; last >= 0 && continues(&in.notices[last], &n) {
+			// One commit for both.
+			n.Previous = in.notices[last].Previous
+			n.Changes = append(in.notices[last].Changes, n.Changes...)
+			in.notices = in.notices[:last]
+		}
+		if len(in.notices) >= maxNotices {
+			in.notices, in.newer = nil, true
+			return
+		}
+		in.notices = append(in.notices, n)
 	})
+}
+
+// continues reports whether b brings the changes after those of a, and both fit in one.
+func continues(a, b *core.Notice) bool {
+	return len(a.Changes) > 0 && len(b.Changes) > 0 && a.Version == b.Previous && len(a.Changes)+len(b.Changes) <= maxNotices
 }
 
 // tell adds an event that is told when there is time. Only the last LinkEvent counts.

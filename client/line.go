@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -88,7 +87,7 @@ func (l *line) wait(ctx context.Context, patient bool) (*session, error) {
 func (c *Client) keepLine(ctx context.Context) error {
 	k := connector{
 		c:        c,
-		link:     core.NewLink(c.credentials().Secure, rand.Int64N),
+		link:     c.newLink(),
 		onNotify: c.feed.notify,
 		patient:  true,
 		line:     &c.line,

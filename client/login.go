@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hongyan-im/hongyan"
-	"github.com/hongyan-im/hongyan/client/core"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -96,7 +94,7 @@ func enroll(
 	c := newClient(dir, creds, o)
 	c.ticket = session.GetTicket()
 	c.setClock(session.GetTimeMs())
-	c.side, c.sideLink = s, core.NewLink(creds.Secure, rand.Int64N)
+	c.side, c.sideLink = s, c.newLink()
 	return c, nil
 }
 

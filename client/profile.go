@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -164,8 +165,11 @@ func readPID(path string) int {
 	return pid
 }
 
-// syncDir makes names that were created in dir survive a power cut.
+// syncDir makes names that were created in dir survive a power cut, where the system lets it.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

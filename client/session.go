@@ -97,7 +97,7 @@ func (c *Client) session(ctx context.Context, patient bool) (*session, error) {
 	}
 	// Who is patient comes back as slowly as the server likes, who is not asks now or never.
 	if len(acts) == 0 || !patient {
-		k.link = core.NewLink(c.credentials().Secure, rand.Int64N)
+		k.link = c.newLink()
 		acts = k.link.Start()
 	}
 	s, err := k.connect(ctx, acts)
@@ -110,6 +110,13 @@ func (c *Client) session(ctx context.Context, patient bool) (*session, error) {
 	}
 	c.side, c.sideLink = s, k.link
 	return s, nil
+}
+
+// newLink makes a Link that knows what the device holds.
+func (c *Client) newLink() *core.Link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return core.NewLink(c.creds.Secure, c.ticket != "", rand.Int64N)
 }
 
 // connector drives a core.Link until it is up.

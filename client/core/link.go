@@ -93,9 +93,10 @@ const (
 	up
 )
 
-// NewLink makes a machine that is down. Secure is whether TLS is needed from the start.
-func NewLink(secure bool, rand Rand) *Link {
-	l := &Link{secure: secure, rand: rand}
+// NewLink makes a machine that is down. Secure is whether TLS is needed from the start, ticket whether the device holds
+// one.
+func NewLink(secure, ticket bool, rand Rand) *Link {
+	l := &Link{secure: secure, ticket: ticket, rand: rand}
 	l.setHints(Hints{})
 	return l
 }

@@ -14,7 +14,7 @@ var hinted = Hints{
 
 // upLink is a link that is up since the epoch and holds a ticket.
 func upLink(t *testing.T) *Link {
-	l := NewLink(false, noJitter)
+	l := NewLink(false, false, noJitter)
 	expect(t, "start", l.Start(), "Dial false")
 	expect(t, "dialed", l.Dialed(), "Authenticate false")
 	expect(t, "authenticated", l.Authenticated(epoch, hinted, true), "Up")
@@ -86,7 +86,7 @@ func TestBackoff(t *testing.T) {
 func TestJitter(t *testing.T) {
 	t.Parallel()
 	most := func(n int64) int64 { return n - 1 }
-	l := NewLink(false, most)
+	l := NewLink(false, false, most)
 	l.Start()
 	l.Dialed()
 	l.Authenticated(epoch, hinted, true)
@@ -191,7 +191,7 @@ func TestHeartbeat(t *testing.T) {
 // TestWithoutHints: a server that says nothing is treated as the documents say.
 func TestWithoutHints(t *testing.T) {
 	t.Parallel()
-	l := NewLink(true, noJitter)
+	l := NewLink(true, false, noJitter)
 	expect(t, "start", l.Start(), "Dial true")
 	expect(t, "failed", l.Ended(epoch, Ending{}), "Down 500ms")
 	l.Tick(l.WakeAt())

@@ -9,7 +9,7 @@ import (
 // ItemState is how far a message is on its way out.
 type ItemState uint8
 
-// The states of an Item. That a sent message was delivered and read is told by the receipts of its conversation.
+// The states of an Item.
 const (
 	Waiting ItemState = 1 // not acknowledged yet: a person sees "sending"
 	Sent    ItemState = 2 // acknowledged: durable on the server, found by every device
