@@ -128,12 +128,14 @@ func (s *Service) Contacts(c Caller, above hongyan.UserID, limit uint32, done fu
 	inbox.Look(s.shard, func(r *inbox.Read) (ListedContacts, error) {
 		var page ListedContacts
 		var failed error
+		size := 0
 		err := store.ListContacts(r, c.User, above, func(other hongyan.UserID, k *store.Contact) bool {
-			if page.More = len(page.Contacts) == n; page.More {
+			if page.More = len(page.Contacts) == n || size > MaxPageBytes; page.More {
 				return false
 			}
 			contact, err := contactOf(r, other, k)
 			page.Contacts, failed = append(page.Contacts, contact), err
+			size += sizeOfContact(&contact)
 			return err == nil
 		})
 		return page, firstError(err, failed)

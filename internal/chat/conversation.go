@@ -47,9 +47,9 @@ func conversations(r store.Reader, u hongyan.UserID, ids []hongyan.ConversationI
 // recent reads u's most recent conversations, newest first, with their last messages as far as an answer has room.
 func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation, error) {
 	type candidate struct {
-		id   hongyan.ConversationID
-		view store.ConversationView
-		last *hongyan.Message
+		id     hongyan.ConversationID
+		view   store.ConversationView
+		timeMS int64
 	}
 	var all []candidate
 	err := store.ListViews(r, u, func(id hongyan.ConversationID, v *store.ConversationView) bool {
@@ -60,17 +60,15 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 		return nil, err
 	}
 	for i := range all {
-		if all[i].last, err = lastMessage(r, all[i].id, &all[i].view); err != nil {
+		m, err := lastMessage(r, all[i].id, &all[i].view)
+		if err != nil {
 			return nil, err
 		}
-	}
-	time := func(c candidate) int64 {
-		if c.last == nil {
-			return 0
+		if m != nil {
+			all[i].timeMS = m.TimeMS // of the message, nothing else is kept: there may be many conversations
 		}
-		return c.last.TimeMS
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(time(b), time(a)) })
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.timeMS, a.timeMS) })
 	var list []hongyan.Conversation
 	size := 0
 	for _, c := range all[:min(limit, len(all))] {
@@ -78,11 +76,14 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 		if err != nil {
 			return nil, err
 		}
-		if c.last != nil {
-			size += contentSize(&c.last.Content)
+		size += sizeOfConversation(&state)
+		m, err := lastMessage(r, c.id, &c.view)
+		if err != nil {
+			return nil, err
 		}
-		if size <= MaxPageBytes {
-			state.LastMessage = c.last
+		if m != nil && size+sizeOfMessage(m) <= MaxPageBytes {
+			state.LastMessage = m
+			size += sizeOfMessage(m)
 		}
 		list = append(list, state)
 	}
@@ -215,7 +216,7 @@ func history(r store.Reader, u hongyan.UserID, c hongyan.ConversationID, from, t
 		if page.More = len(page.Messages) == limit || size > MaxPageBytes; page.More {
 			return false
 		}
-		size += contentSize(&m.Content)
+		size += sizeOfMessage(m)
 		page.Messages = append(page.Messages, m)
 		return true
 	})
@@ -223,19 +224,4 @@ func history(r store.Reader, u hongyan.UserID, c hongyan.ConversationID, from, t
 		slices.Reverse(page.Messages)
 	}
 	return page, err
-}
-
-// contentSize is about how many bytes a message takes in an answer.
-func contentSize(c *hongyan.Content) int {
-	n := 128 + len(c.Text) + 8*len(c.Mentions)
-	if c.Media != nil {
-		n += 128 + len(c.Media.Thumbnail)
-	}
-	if c.Custom != nil {
-		n += len(c.Custom.Data)
-	}
-	if c.Notice != nil {
-		n += len(c.Notice.Text) + 8*len(c.Notice.Users)
-	}
-	return n
 }

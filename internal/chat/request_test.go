@@ -80,11 +80,16 @@ func (d *device) readers(c hongyan.ConversationID, o hongyan.Ordinal) (Readers, 
 	return shardtest.Ask(d.w.Shard, func(done func(Readers, error)) { d.w.chat.Readers(d.Caller, c, o, done) })
 }
 
+func (d *device) conversationsOf(limit uint32, ids ...hongyan.ConversationID) ([]hongyan.Conversation, error) {
+	d.w.t.Helper()
+	return shardtest.Ask(d.w.Shard, func(done func([]hongyan.Conversation, error)) {
+		d.w.chat.Conversations(d.Caller, ids, limit, done)
+	})
+}
+
 func (d *device) list(ids ...hongyan.ConversationID) []hongyan.Conversation {
 	d.w.t.Helper()
-	list, err := shardtest.Ask(d.w.Shard, func(done func([]hongyan.Conversation, error)) {
-		d.w.chat.Conversations(d.Caller, ids, 0, done)
-	})
+	list, err := d.conversationsOf(0, ids...)
 	must(d.w.t, err)
 	return list
 }
@@ -99,9 +104,11 @@ func (d *device) view(c hongyan.ConversationID) hongyan.Conversation {
 	return list[0]
 }
 
-func (d *device) ask(other *device) error {
+func (d *device) ask(other *device) error { return d.askWith(other, "hello") }
+
+func (d *device) askWith(other *device, note string) error {
 	_, err := shardtest.Ask(d.w.Shard, func(done func(hongyan.Contact, error)) {
-		d.w.chat.AskContact(d.Caller, Target{User: other.User}, "hello", done)
+		d.w.chat.AskContact(d.Caller, Target{User: other.User}, note, done)
 	})
 	return err
 }

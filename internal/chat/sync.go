@@ -58,7 +58,7 @@ func (s *Service) page(r *inbox.Read, u hongyan.UserID, q SyncQuery) (Page, erro
 			return Page{}, err
 		}
 	}
-	return page, b.finish()
+	return page, nil
 }
 
 // reset answers a key that cannot be continued: a window on the most recent conversations, and a token for the rest.
@@ -104,18 +104,17 @@ func (s *Service) Backfill(c Caller, token []byte, limit uint32, done func(Page,
 			t.above = entries[len(entries)-1].Version
 			page.Backfill = t.encode()
 		}
-		return page, b.finish()
+		return page, nil
 	}, done)
 }
 
-// builder turns entries into changes.
+// builder turns entries into changes, and adds the states of the conversations that they mention.
 type builder struct {
-	r         *inbox.Read
-	user      hongyan.UserID
-	page      *Page
-	size      int
-	mentioned []hongyan.ConversationID
-	seen      map[hongyan.ConversationID]*store.ConversationView
+	r    *inbox.Read
+	user hongyan.UserID
+	page *Page
+	size int // of what is in the page, in bytes
+	seen map[hongyan.ConversationID]*hongyan.Conversation
 }
 
 // advance moves the page's key to v for the types that were asked for.
@@ -128,24 +127,23 @@ func (b *builder) advance(types []hongyan.Type, v hongyan.Version) {
 	}
 }
 
-// finish adds the states of the conversations that the changes mention.
-func (b *builder) finish() (err error) {
-	b.page.Conversations, err = conversations(b.r, b.user, b.mentioned)
-	return err
-}
-
-// mention notes a conversation and returns the viewer's view of it, which may be nil.
-func (b *builder) mention(c hongyan.ConversationID) (*store.ConversationView, error) {
-	if v, ok := b.seen[c]; ok {
-		return v, nil
+// mention adds the state of a conversation to the page, once, and returns it; nil if the account has no part in it.
+func (b *builder) mention(c hongyan.ConversationID) (*hongyan.Conversation, error) {
+	if state, ok := b.seen[c]; ok {
+		return state, nil
 	}
-	v, err := store.Views.Get(b.r, store.Part{User: b.user, Conversation: c})
 	if b.seen == nil {
-		b.seen = map[hongyan.ConversationID]*store.ConversationView{}
+		b.seen = map[hongyan.ConversationID]*hongyan.Conversation{}
 	}
-	b.seen[c] = v
-	b.mentioned = append(b.mentioned, c)
-	return v, err
+	b.seen[c] = nil
+	list, err := conversations(b.r, b.user, []hongyan.ConversationID{c})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	b.seen[c] = &list[0]
+	b.page.Conversations = append(b.page.Conversations, list[0])
+	b.size += sizeOfConversation(&list[0])
+	return &list[0], nil
 }
 
 // add appends the change that an entry refers to. What the account has cleared since is passed over: the conversation's
@@ -161,13 +159,13 @@ func (b *builder) add(e store.Entry) error {
 	if err != nil || change == (hongyan.Change{Version: e.Version}) {
 		return err
 	}
-	b.size += 64
+	b.size += sizeOfChange(&change)
 	b.page.Changes = append(b.page.Changes, change)
 	return nil
 }
 
 func (b *builder) message(ref store.Ref, change *hongyan.Change) error {
-	v, err := b.mention(ref.Conversation)
+	c, err := b.mention(ref.Conversation)
 	if err != nil {
 		return err
 	}
@@ -176,7 +174,7 @@ func (b *builder) message(ref store.Ref, change *hongyan.Change) error {
 		return nil
 	}
 	o := ref.Ordinals[0]
-	if v != nil && o <= v.Cleared {
+	if c != nil && o <= c.Cleared {
 		return nil
 	}
 	m, err := store.GetMessage(b.r, ref.Conversation, o)
@@ -190,7 +188,6 @@ func (b *builder) message(ref store.Ref, change *hongyan.Change) error {
 		change.Recall = &hongyan.Recall{Conversation: ref.Conversation, Ordinal: o, ID: m.ID, By: ref.By}
 		return nil
 	}
-	b.size += contentSize(&m.Content)
 	change.Message = m
 	return nil
 }
@@ -218,12 +215,7 @@ func (b *builder) state(t hongyan.Type, item []byte, change *hongyan.Change) err
 		if err = c.UnmarshalBinary(item); err != nil {
 			return err
 		}
-		var v *store.ConversationView
-		if v, err = b.mention(c); v != nil {
-			var state hongyan.Conversation
-			state, err = conversationOf(b.r, b.user, c, v)
-			change.Conversation = &state
-		}
+		change.Conversation, err = b.mention(c)
 	case t == hongyan.TypeReceipt && len(item) == hongyan.ConversationSize+8:
 		change.Receipt, err = receiptOf(b.r, item)
 	case t == hongyan.TypeSetting && len(item) > 0:

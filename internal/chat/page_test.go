@@ -1,0 +1,152 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// bodyOf is what a page takes as a body.
+func bodyOf(p Page) int {
+	return proto.Size(&wire.SyncReply{
+		Changes: wire.FromAll(wire.FromChange, p.Changes), Conversations: wire.FromAll(wire.FromConversation, p.Conversations),
+		Key: p.Key.Token(), Reset_: &wire.Reset{Backfill: p.Backfill},
+	})
+}
+
+func checkPage(t testing.TB, what string, p Page) {
+	t.Helper()
+	if n := bodyOf(p); n > wire.MaxFrame-wire.HeaderSize {
+		t.Errorf("%s: a page of %d changes and %d conversations has %d bytes", what, len(p.Changes), len(p.Conversations), n)
+	}
+}
+
+// pageThrough pulls, fills back and reads everything in the largest pages there are, and checks the size of each.
+func (d *device) pageThrough() {
+	d.w.t.Helper()
+	for range 1000 {
+		p, err := d.page(MaxPage)
+		must(d.w.t, err)
+		checkPage(d.w.t, "sync", p)
+		for len(d.backfill) > 0 {
+			b, err := backfill(d, d.backfill, MaxHistory)
+			must(d.w.t, err)
+			checkPage(d.w.t, "backfill", b)
+			d.apply(b)
+			d.backfill = b.Backfill
+		}
+		if !p.More {
+			return
+		}
+	}
+	d.w.t.Fatal("there is no end")
+}
+
+func TestPagesOfLargeMessagesFitFrames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	bob.sync()
+	c := alice.with(bob)
+	large := strings.Repeat("x", hongyan.MaxText)
+	small := Draft{Conversation: c, Content: hongyan.Content{Kind: hongyan.KindImage, Media: &hongyan.Media{
+		Ref: strings.Repeat("r", 512), Name: strings.Repeat("n", 512), MIME: strings.Repeat("m", 512), SHA256: make([]byte, 32),
+	}, Quote: &hongyan.Quote{Ordinal: 1, Excerpt: strings.Repeat("q", 512)}, Forward: &hongyan.Forward{FromName: strings.Repeat("f", 512)}}}
+	var want []hongyan.Ordinal
+	for i := range 40 {
+		alice.says(c, large)
+		want = append(want, hongyan.Ordinal(i+1))
+	}
+	for i := range 600 {
+		d := small
+		d.ClientID, d.FirstAttemptMS = w.newClientID(), w.Now().UnixMilli()
+		_, err := alice.draft(d)
+		must(t, err)
+		want = append(want, hongyan.Ordinal(i+41))
+	}
+	fresh := w.device("bob")
+	for _, d := range []*device{bob, fresh} {
+		d.pageThrough()
+		if !slices.Equal(d.arrived[c], want) {
+			t.Errorf("%d messages came, want %d", len(d.arrived[c]), len(want))
+		}
+	}
+	var read []hongyan.Ordinal
+	for more := true; more; {
+		q := HistoryQuery{Conversation: c, Limit: MaxHistory}
+		if len(read) > 0 {
+			q.Before = read[0]
+		}
+		h, err := bob.history(q)
+		must(t, err)
+		page := &wire.HistoryReply{}
+		ordinals := []hongyan.Ordinal{}
+		for _, m := range h.Messages {
+			page.Messages = append(page.Messages, wire.FromMessage(*m))
+			ordinals = append(ordinals, m.Ordinal)
+		}
+		if n := proto.Size(page); n > wire.MaxFrame-wire.HeaderSize {
+			t.Errorf("a page of history has %d bytes", n)
+		}
+		read, more = append(ordinals, read...), h.More
+	}
+	if !slices.Equal(read, want) {
+		t.Errorf("%d messages were read, want %d", len(read), len(want))
+	}
+}
+
+// Every other thing is as large as it can be as well.
+func TestPagesOfLargeStatesFitFrames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice := w.people("alice")[0]
+	name, bio, note := strings.Repeat("😀", 64), strings.Repeat("😀", MaxBio), strings.Repeat("😀", MaxNote)
+	avatar := strings.Repeat("a", hongyan.MaxLabel)
+	announcement := strings.Repeat("😀", MaxAnnouncement)
+	const many = 360
+	for i := range many {
+		other := w.people(fmt.Sprintf("other-%d-%s", i, strings.Repeat("x", 20)))[0]
+		must(t, other.setProfile(ProfileChange{DisplayName: &name, Avatar: &avatar, Bio: &bio}))
+		must(t, other.askWith(alice, note))
+		must(t, alice.answer(other, true))
+		_, err := alice.setContact(other.User, ContactChange{Remark: &name})
+		must(t, err)
+		other.says(alice.with(other), strings.Repeat("x", 8<<10))
+		g := other.founds(name, alice)
+		_, err = other.setGroup(g, GroupChange{Announcement: &announcement, Avatar: &avatar})
+		must(t, err)
+	}
+	for i := range MaxSettings {
+		must(t, alice.setting(fmt.Sprint("setting", i), strings.Repeat("v", hongyan.MaxSetting)))
+	}
+	alice.pageThrough()
+	if len(alice.contacts) != many || len(alice.groups) != many || len(alice.settings) != MaxSettings {
+		t.Errorf("%d contacts, %d groups and %d settings came", len(alice.contacts), len(alice.groups), len(alice.settings))
+	}
+	list, err := alice.conversationsOf(MaxConversations)
+	must(t, err)
+	reply := &wire.ConversationsReply{Conversations: wire.FromAll(wire.FromConversation, list)}
+	if n := proto.Size(reply); n > wire.MaxFrame-wire.HeaderSize || len(list) != MaxConversations {
+		t.Errorf("a list of %d conversations has %d bytes", len(list), n)
+	}
+	above, found := hongyan.UserID(0), 0
+	for more := true; more; {
+		page, err := alice.listContacts(above, MaxPage)
+		must(t, err)
+		body := &wire.ContactsReply{Contacts: wire.FromAll(wire.FromContact, page.Contacts)}
+		if n := proto.Size(body); n > wire.MaxFrame-wire.HeaderSize {
+			t.Errorf("a list of %d contacts has %d bytes", len(page.Contacts), n)
+		}
+		found += len(page.Contacts)
+		above, more = page.Contacts[len(page.Contacts)-1].Profile.User, page.More
+	}
+	if found != many {
+		t.Errorf("%d contacts were listed", found)
+	}
+}
