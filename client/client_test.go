@@ -266,6 +266,22 @@ func TestInlineState(t *testing.T) {
 	w.until(t, "the recall", count(func(e RecallEvent) bool { return e.Recall.Ordinal == 3 }))
 }
 
+// TestBackfilled: what a new device fetches of the past is told as such.
+func TestBackfilled(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	w := newWitness()
+	alice, bob := register(t, s, "alice", Options{}), register(t, s, "bob", Options{OnEvent: w.tell})
+	send(t, alice, "bob", "old")
+	start(t, bob)
+	w.untilText(t, "old")
+	send(t, alice, "bob", "new")
+	w.untilText(t, "new")
+	for text, want := range map[string]bool{"old": true, "new": false} {
+		w.until(t, text, count(func(e MessageEvent) bool { return e.Message.Content.Text == text && e.Backfilled == want }))
+	}
+}
+
 // TestAnswersInTheCallback: a program may send from the callback, as a bot does.
 func TestAnswersInTheCallback(t *testing.T) {
 	t.Parallel()

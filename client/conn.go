@@ -23,7 +23,7 @@ const (
 
 	writeQueue   = 64               // frames that wait for the writer; more make Do wait
 	writeTimeout = 30 * time.Second // for the server to take what was written
-	readBuffer   = 16 << 10
+	readBuffer   = 4 << 10
 )
 
 // ErrClosed is the error of requests on a connection that was closed with Conn.Close, and of a Client after its Close.

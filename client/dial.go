@@ -58,7 +58,8 @@ func Dial(ctx context.Context, address string, o DialOptions) (*Conn, error) {
 	}
 	dial := o.DialContext
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		// Heartbeats of the protocol find dead connections; probes of TCP would only keep radios and servers awake.
+		dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}
 	nc, err := dial(ctx, "tcp", hostPort)
 	if err != nil {

@@ -16,10 +16,15 @@ import (
 // the callback does not keep up; Client.Outbox and Client.Link tell the present state.
 type Event interface{ event() }
 
-// MessageEvent says that there is a new message, of others or of this account's own devices.
+// MessageEvent says that there is a message that this device has not had before, of others or of this account's own
+// devices.
 type MessageEvent struct {
 	Version hongyan.Version // of the change
 	Message hongyan.Message
+
+	// Backfilled says that it came with the history that a new device, or one that was away too long, fetches after a
+	// reset: it may be old, and nobody expects an answer or an alarm.
+	Backfilled bool
 }
 
 // RecallEvent says that a message was taken back.
@@ -149,11 +154,11 @@ func StateOf(c hongyan.Conversation, n hongyan.Ordinal) SendState {
 }
 
 // changeEvent makes the event of a change, nil for a change that this version does not know.
-func changeEvent(c hongyan.Change) Event {
+func changeEvent(c hongyan.Change, backfilled bool) Event {
 	v := c.Version
 	switch {
 	case c.Message != nil:
-		return MessageEvent{v, *c.Message}
+		return MessageEvent{v, *c.Message, backfilled}
 	case c.Recall != nil:
 		return RecallEvent{v, *c.Recall}
 	case c.Removal != nil:
@@ -177,7 +182,7 @@ func changeEvent(c hongyan.Change) Event {
 }
 
 // batchEvents makes the events of what a commit stored, in order.
-func batchEvents(batch *wire.SyncReply) ([]Event, error) {
+func batchEvents(batch *wire.SyncReply, backfilled bool) ([]Event, error) {
 	var events []Event
 	if r := batch.GetReset_(); r != nil {
 		events = append(events, ResetEvent{r.Reason})
@@ -187,7 +192,7 @@ func batchEvents(batch *wire.SyncReply) ([]Event, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e := changeEvent(c); e != nil {
+		if e := changeEvent(c, backfilled); e != nil {
 			events = append(events, e)
 		}
 	}

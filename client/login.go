@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -60,7 +61,7 @@ func enroll(
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if old.Name != "" && name != "" && old.Name != name {
+	if old.Name != "" && name != "" && !strings.EqualFold(old.Name, name) {
 		return nil, otherAccount(dir, old.Name)
 	}
 	creds := credentials{Server: server}

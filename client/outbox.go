@@ -18,7 +18,7 @@ import (
 // Limits of the outbox.
 const (
 	// MaxOutbox is how many messages may wait or stand failed in the outbox of a profile.
-	MaxOutbox = 10_000
+	MaxOutbox = 5000
 
 	maxSentRecords = 1000            // results that are kept for processes that ask what became of their message
 	outboxLockWait = 5 * time.Second // for another process that is sending

@@ -107,7 +107,7 @@ const (
 	foreverMS = math.MaxInt64
 
 	// maxProfiles bounds the cache. When it is full, one profile makes room for the next.
-	maxProfiles = 10_000
+	maxProfiles = 5000
 )
 
 // profile returns the cached profile of an account and when it was looked up.

@@ -19,6 +19,12 @@ var ErrRunning = errors.New("the client is running already")
 // errCaughtUp ends Sync.
 var errCaughtUp = errors.New("caught up")
 
+// How many changes a page may have: as many as servers give, because a page costs a round trip and a commit.
+const (
+	pullLimit     = 500
+	backfillLimit = 200
+)
+
 // outboxPoll is how often Run looks for messages that another process has left in the outbox.
 const outboxPoll = 30 * time.Second
 
@@ -211,12 +217,12 @@ func (f *follower) do(ctx context.Context, act core.Action) ([]core.Action, erro
 		f.caughtUp = true
 	case core.Pull:
 		reply := new(wire.SyncReply)
-		return f.ask(ctx, wire.OpSync, &wire.SyncRequest{Key: act.Key}, reply, func(now time.Time) []core.Action {
+		return f.ask(ctx, wire.OpSync, &wire.SyncRequest{Key: act.Key, Limit: pullLimit}, reply, func(now time.Time) []core.Action {
 			return f.sync.Pulled(now, pageOf(reply))
 		}), nil
 	case core.Backfill:
 		reply := new(wire.BackfillReply)
-		return f.ask(ctx, wire.OpBackfill, &wire.BackfillRequest{Token: act.Token}, reply, func(now time.Time) []core.Action {
+		return f.ask(ctx, wire.OpBackfill, &wire.BackfillRequest{Token: act.Token, Limit: backfillLimit}, reply, func(now time.Time) []core.Action {
 			return f.sync.Backfilled(now, olderOf(reply))
 		}), nil
 	case core.Ack:
@@ -246,11 +252,7 @@ func (f *follower) ask(
 
 // deliver tells the program what the last Commit stored.
 func (f *follower) deliver() error {
-	batch, err := f.state.unhanded()
-	if err != nil {
-		return err
-	}
-	events, err := batchEvents(batch)
+	events, err := f.state.unhanded()
 	if err != nil {
 		return err
 	}

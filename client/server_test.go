@@ -46,6 +46,7 @@ type testServer struct {
 	intercept func(s *testSession, f wire.Frame) verdict // asked about every request, under mu
 	plain     int                                        // plain connections that were accepted
 	requests  map[wire.Op]int
+	canned    map[wire.Op]proto.Message // answers to what the server does not do itself
 }
 
 // verdict is what the server does with a request.
@@ -330,6 +331,9 @@ func (s *testServer) answer(ts *testSession, f wire.Frame) (proto.Message, error
 		return s.history(ts.account, q)
 	case *wire.ProfilesRequest:
 		return s.profiles(q), nil
+	}
+	if reply := s.canned[f.Op]; reply != nil {
+		return reply, nil
 	}
 	return op.NewReply(), nil
 }

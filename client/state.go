@@ -39,7 +39,7 @@ var (
 	metaKey      = []byte("key")      // core.State.Key
 	metaVersion  = []byte("version")  // core.State.Version
 	metaBackfill = []byte("backfill") // core.State.Backfill
-	metaUnhanded = []byte("unhanded") // what the application may not have seen: a SyncReply
+	metaUnhanded = []byte("unhanded") // what the application may not have seen: 1 if backfilled, else 0; a SyncReply
 	metaDevices  = []byte("devices")  // the account's Devices
 )
 
@@ -132,7 +132,7 @@ func (s *stateStore) commit(c core.Commit) error {
 		if err := newApplier(tx, s.me, c.Derive).apply(c, batch); err != nil {
 			return err
 		}
-		unhanded, err := proto.Marshal(batch)
+		unhanded, err := proto.MarshalOptions{}.MarshalAppend([]byte{boolByte(c.Backfilled)}, batch)
 		if err != nil {
 			return err
 		}
@@ -183,18 +183,28 @@ func (s *stateStore) startOver() error {
 	})
 }
 
-// unhanded returns what the application may not have seen, nil if there is nothing.
-func (s *stateStore) unhanded() (*wire.SyncReply, error) {
-	var batch *wire.SyncReply
-	err := s.db.View(func(tx *bbolt.Tx) error {
+// unhanded returns the events that the application may not have seen, in order.
+func (s *stateStore) unhanded() (events []Event, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		v := tx.Bucket(bucketMeta).Get(metaUnhanded)
-		if v == nil {
+		if len(v) == 0 {
 			return nil
 		}
-		batch = new(wire.SyncReply)
-		return proto.Unmarshal(v, batch)
+		batch := new(wire.SyncReply)
+		if err := proto.Unmarshal(v[1:], batch); err != nil {
+			return err
+		}
+		events, err = batchEvents(batch, v[0] == boolByte(true))
+		return err
 	})
-	return batch, err
+	return events, err
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // handed records that the application has seen everything.

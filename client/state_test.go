@@ -49,11 +49,7 @@ func (s *stored) commit(c core.Commit) string {
 	if err := state.commit(c); err != nil {
 		s.t.Fatal(err)
 	}
-	batch, err := state.unhanded()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	events, err := batchEvents(batch)
+	events, err := state.unhanded()
 	if err != nil {
 		s.t.Fatal(err)
 	}

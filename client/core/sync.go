@@ -90,6 +90,9 @@ type (
 		// Changes.
 		Conversations []hongyan.Conversation
 		Derive        bool
+
+		// Backfilled says that Changes were brought by a Backfill: they may be old.
+		Backfilled bool
 	}
 
 	// Deliver hands the application what the last Commit stored, in order. It is repeated after a crash until Handed
@@ -254,6 +257,7 @@ func (s *Sync) Backfilled(now time.Time, o Older) []Action {
 		State:         State{Key: s.held.Key, Version: s.held.Version, Backfill: o.Token},
 		Changes:       o.Changes,
 		Conversations: o.Conversations,
+		Backfilled:    true,
 	})
 	s.newer = true // either more of the backfill, or what came in the meantime
 	return s.next(now, acts)
