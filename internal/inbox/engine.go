@@ -63,6 +63,7 @@ type Engine struct {
 	clock  clock
 	dedupe *dedupe
 	hint   func(Hint)
+	failed chan struct{} // closed when failure is set
 	// ordinals remembers the last ordinal of conversations. It is larger than what one round can touch, so that a
 	// number given in a round is never forgotten within it.
 	ordinals *lru.Cache[hongyan.ConversationID, hongyan.Ordinal]
@@ -117,7 +118,7 @@ func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
 	}
 	e := &Engine{
 		store: s, writer: s.NewWriter(shard, term), shard: shard, term: term, hint: hint, heads: heads,
-		ordinals: ordinals, dedupe: newDedupe(),
+		ordinals: ordinals, dedupe: newDedupe(), failed: make(chan struct{}),
 	}
 	view := s.View()
 	defer view.Close()
@@ -267,6 +268,7 @@ func (e *Engine) fail(cause error) error {
 	e.mu.Lock()
 	if e.failure == nil {
 		e.failure = fmt.Errorf("%w: %w", ErrFailed, cause)
+		close(e.failed)
 	}
 	err, waiting := e.failure, e.waiting
 	e.waiting = nil

@@ -14,19 +14,24 @@ const QueuedCommands = 8192
 // Writer drives an Engine: one goroutine gathers what waits and commits it, a second waits for the disk and settles, so
 // that the next round fills while the last one syncs.
 type Writer struct {
-	e     *Engine
-	now   func() time.Time
-	queue chan Command
-	stop  chan struct{} // closed by Close
-	done  sync.WaitGroup
-	once  sync.Once
+	e    *Engine
+	now  func() time.Time
+	stop chan struct{} // closed by Close
+	wake chan struct{} // holds a token when the queue is no longer empty
+	done sync.WaitGroup
+
+	mu     sync.Mutex
+	queue  []Command
+	closed bool // no command comes in any more
 }
 
-// NewWriter starts a writer of e. failed is called once, on its own goroutine, if the store fails.
+// NewWriter starts a writer of e. failed is called once, on its own goroutine, as soon as the engine fails; it must not
+// call Close.
 func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
-	w := &Writer{e: e, now: now, queue: make(chan Command, QueuedCommands), stop: make(chan struct{})}
+	w := &Writer{e: e, now: now, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
 	rounds := make(chan *Round, 1)
-	w.done.Add(3)
+	settled := make(chan struct{})
+	w.done.Add(4)
 	view := e.store.View() // of the terms before this one
 	go func() {
 		defer w.done.Done()
@@ -40,8 +45,16 @@ func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
 	}()
 	go func() {
 		defer w.done.Done()
+		defer close(settled)
 		for r := range rounds {
 			e.Settle(r, r.Wait())
+		}
+	}()
+	go func() {
+		defer w.done.Done()
+		select {
+		case <-e.failed:
+		case <-settled:
 		}
 		if err := e.Failure(); err != nil && failed != nil {
 			failed(err)
@@ -50,68 +63,83 @@ func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
 	return w
 }
 
-// Submit queues a command for its round. Commands of one goroutine keep their order. A Busy Error means that nothing was
-// done and Done will not be called.
-func (w *Writer) Submit(c Command) error {
-	select {
-	case <-w.stop:
+// Submit queues a command for its round. Commands of one goroutine keep their order. An error means that nothing was
+// done and Done will not be called: Busy when the queue is full, Unavailable when the writer is closed. After nil Done is
+// called, whatever happens.
+func (w *Writer) Submit(c Command) error { return w.push(c, QueuedCommands) }
+
+func (w *Writer) push(c Command, bound int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
 		return hongyan.Errorf(hongyan.Unavailable, "the server is stopping").WithHint("come back in a moment")
-	default:
-	}
-	select {
-	case w.queue <- c:
-		return nil
-	default:
-		return hongyan.Errorf(hongyan.Busy, "%d requests wait to be written", QueuedCommands).
+	case len(w.queue) >= bound:
+		return hongyan.Errorf(hongyan.Busy, "%d requests wait to be written", bound).
 			WithHint("send it again in a moment, with the same ids").WithRetryAfter(time.Second)
 	}
+	w.queue = append(w.queue, c)
+	if len(w.queue) == 1 {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
 }
 
 // Queued is the number of commands that wait.
-func (w *Writer) Queued() int { return len(w.queue) }
+func (w *Writer) Queued() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.queue)
+}
 
-// Close settles what was submitted before and ends the writer. Commands that are submitted at the same time may be left
-// unanswered: stop their sources first.
+// Close refuses further commands, settles what was submitted before, and ends the writer.
 func (w *Writer) Close() {
-	w.once.Do(func() { close(w.stop) })
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		close(w.stop)
+	}
+	w.mu.Unlock()
 	w.done.Wait()
 }
 
+// commit makes rounds of what was submitted until the writer is closed and nothing waits.
 func (w *Writer) commit(rounds chan<- *Round) {
 	waiting := make([]Command, 0, MaxRoundCommands)
 	for {
-		if len(waiting) == 0 {
+		if waiting = w.take(waiting); len(waiting) == 0 {
 			select {
-			case c := <-w.queue:
-				waiting = append(waiting, c)
+			case <-w.wake:
+				continue
 			case <-w.stop:
-				select { // what was queued before the stop is still done
-				case c := <-w.queue:
-					waiting = append(waiting, c)
-				default:
-					return
-				}
+			}
+			// Nothing can come in any more.
+			if waiting = w.take(waiting); len(waiting) == 0 {
+				return
 			}
 		}
-		waiting = w.gather(waiting)
 		r, taken, err := w.e.Commit(w.now().UnixMilli(), waiting)
-		waiting = append(waiting[:0], waiting[taken:]...)
+		n := copy(waiting, waiting[taken:])
+		clear(waiting[n:])
+		waiting = waiting[:n]
 		if err == nil {
 			rounds <- r
 		}
 	}
 }
 
-// gather adds what waits in the queue, without waiting itself.
-func (w *Writer) gather(waiting []Command) []Command {
-	for len(waiting) < MaxRoundCommands {
-		select {
-		case c := <-w.queue:
-			waiting = append(waiting, c)
-		default:
-			return waiting
-		}
-	}
+// take moves what a round has room for from the queue to the end of what waits for it.
+func (w *Writer) take(waiting []Command) []Command {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(len(w.queue), MaxRoundCommands-len(waiting))
+	waiting = append(waiting, w.queue[:n]...)
+	rest := copy(w.queue, w.queue[n:])
+	clear(w.queue[rest:])
+	w.queue = w.queue[:rest]
 	return waiting
 }
 
@@ -122,9 +150,8 @@ func (w *Writer) loadFilters(view *store.View) {
 		if err != nil {
 			return // the store is unreadable, which the rounds will meet themselves; look-ups remain correct
 		}
-		select {
-		case w.queue <- c:
-		case <-w.stop:
+		// There is one for each hour of the window, so they need no bound of their own.
+		if w.push(c, QueuedCommands+WindowHours+3) != nil {
 			return
 		}
 	}
