@@ -105,17 +105,18 @@ func delivered(tx *inbox.Tx, u hongyan.UserID, from, v hongyan.Version) (list []
 	return list, upTo, more, err
 }
 
-// deliver raises u's delivered mark of a conversation and tells the writers.
+// deliver raises u's delivered mark of a conversation and tells the writers. What was cleared before it could be sent to
+// a device never was.
 func deliver(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) error {
 	part := store.Part{User: u, Conversation: c}
 	old, err := store.Views.Get(tx, part)
-	if err != nil || old == nil || old.Delivered >= o {
+	if err != nil || old == nil || old.Delivered >= o || old.Cleared >= o {
 		return err
 	}
 	v := *old
 	v.Delivered = o
 	store.Views.Put(tx.Tx, part, &v)
-	return tellWriters(tx, c, u, old.Delivered, o)
+	return tellWriters(tx, c, u, max(old.Delivered, old.Joined), o)
 }
 
 // Head takes a key as an acknowledgement and answers the version of the caller's newest change, to compare with it. It

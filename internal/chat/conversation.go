@@ -110,7 +110,7 @@ func conversationOf(r store.Reader, u hongyan.UserID, id hongyan.ConversationID,
 	}
 	_, end := bounds(v, last)
 	c := hongyan.Conversation{
-		ID: id, Last: end, Read: v.Read, Joined: v.Joined, Left: v.Left, Cleared: v.Cleared, Pinned: v.Pinned,
+		ID: id, Last: end, Read: max(v.Read, v.Cleared), Joined: v.Joined, Left: v.Left, Cleared: v.Cleared, Pinned: v.Pinned,
 		Muted: v.Muted, Hidden: v.Hidden && v.HiddenAt >= end,
 	}
 	if c.Unread, err = unread(r, u, id, v, end); err != nil {
@@ -155,7 +155,7 @@ func addPeer(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, c *hon
 // unread counts the messages of others, not recalled, that u may see and has not read, up to hongyan.MaxUnread.
 func unread(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, v *store.ConversationView, end hongyan.Ordinal) (int, error) {
 	n := 0
-	err := store.ListMessages(r, id, max(v.Read, v.Joined)+1, end, false, func(m *hongyan.Message) bool {
+	err := store.ListMessages(r, id, max(v.Read, v.Joined, v.Cleared)+1, end, false, func(m *hongyan.Message) bool {
 		if m.From != u && m.State == hongyan.Present {
 			n++
 		}

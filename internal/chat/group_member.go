@@ -206,10 +206,7 @@ func addMembers(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []ho
 	}
 	for _, u := range users {
 		group.Members = append(group.Members, store.Member{User: u, Role: role, JoinedMS: tx.NowMS()})
-		err := updateView(tx, u, c, func(v *store.ConversationView) {
-			v.Joined, v.Left = last, 0
-			v.Read, v.Delivered = max(v.Read, last), max(v.Delivered, last)
-		})
+		err := updateView(tx, u, c, func(v *store.ConversationView) { v.Joined, v.Left = last, 0 })
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package chat
 
 import (
-	"encoding/binary"
-
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/store"
@@ -56,7 +54,7 @@ func (s *Service) MarkRead(c Caller, conversation hongyan.ConversationID, upTo h
 		if err != nil {
 			return none{}, err
 		}
-		from := v.Read
+		from := max(v.Read, v.Joined)
 		_, end := bounds(v, last)
 		if upTo = min(upTo, end); upTo <= from {
 			return none{}, nil
@@ -71,57 +69,8 @@ func (s *Service) MarkRead(c Caller, conversation hongyan.ConversationID, upTo h
 	}, finish(done))
 }
 
-// tellWriters gives a new receipt of the reader to everybody who wrote one of the messages above from, up to upTo. In
-// large groups nobody is told: they can ask for counts.
-func tellWriters(tx *inbox.Tx, c hongyan.ConversationID, reader hongyan.UserID, from, upTo hongyan.Ordinal) error {
-	writers, err := writersOf(tx, c, reader, from, upTo)
-	if err != nil || len(writers) == 0 {
-		return err
-	}
-	v, err := store.Views.Get(tx, store.Part{User: reader, Conversation: c})
-	if err != nil {
-		return err
-	}
-	item, _ := c.MarshalBinary()
-	item = binary.BigEndian.AppendUint64(item, uint64(reader))
-	receipt := &hongyan.Receipt{Conversation: c, Reader: reader, Delivered: v.Delivered, Read: v.Read}
-	for _, w := range writers {
-		if err := tx.SetItem(w, hongyan.TypeReceipt, item, &hongyan.Change{Receipt: receipt}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writersOf returns who is to learn that reader got the messages in (from, upTo].
-func writersOf(tx *inbox.Tx, c hongyan.ConversationID, reader hongyan.UserID, from, upTo hongyan.Ordinal) ([]hongyan.UserID, error) {
-	if peer, direct := c.Peer(reader); direct {
-		if peer == reader {
-			return nil, nil
-		}
-		return []hongyan.UserID{peer}, nil
-	}
-	id, _ := c.Group()
-	g, err := store.Groups.Get(tx, id)
-	if err != nil || g == nil || len(g.Members) > MaxReceiptGroup {
-		return nil, err
-	}
-	if upTo-from > scanReceipts {
-		from = upTo - scanReceipts
-	}
-	wrote := map[hongyan.UserID]bool{}
-	var writers []hongyan.UserID
-	err = store.ListMessages(tx, c, from+1, upTo, false, func(m *hongyan.Message) bool {
-		if m.From != reader && !wrote[m.From] && g.Find(m.From) != nil {
-			wrote[m.From] = true
-			writers = append(writers, m.From)
-		}
-		return true
-	})
-	return writers, err
-}
-
-// ClearHistory hides the caller's past of a conversation up to an ordinal, 0 for all of it.
+// ClearHistory hides the caller's past of a conversation up to an ordinal, 0 for all of it. To the caller it counts as
+// read from then on. Nobody else is told so: what is cleared may never have been looked at.
 func (s *Service) ClearHistory(c Caller, conversation hongyan.ConversationID, upTo hongyan.Ordinal, done func(error)) {
 	write(s, c, func(tx *inbox.Tx) (none, error) {
 		v, err := partOf(tx, c.User, conversation)
@@ -138,8 +87,6 @@ func (s *Service) ClearHistory(c Caller, conversation hongyan.ConversationID, up
 		}
 		return none{}, updateView(tx, c.User, conversation, func(v *store.ConversationView) {
 			v.Cleared = max(v.Cleared, min(upTo, end))
-			v.Read = max(v.Read, v.Cleared)
-			v.Delivered = max(v.Delivered, v.Read)
 		})
 	}, finish(done))
 }
@@ -169,49 +116,4 @@ func (s *Service) SetConversation(c Caller, conversation hongyan.ConversationID,
 			}
 		})
 	}, finish(done))
-}
-
-// Readers counts who has received and read a message.
-type Readers struct {
-	Delivered, Read int
-	Names           []hongyan.UserID // who has read, in groups small enough for receipts
-}
-
-// Readers tells a member how many of the others have received and read a message.
-func (s *Service) Readers(c Caller, conversation hongyan.ConversationID, o hongyan.Ordinal, done func(Readers, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (Readers, error) {
-		var n Readers
-		if _, err := partOf(r, c.User, conversation); err != nil {
-			return n, err
-		}
-		var members []hongyan.UserID
-		if id, ok := conversation.Group(); ok {
-			g, err := memberGroup(r, id, c.User)
-			if err != nil {
-				return n, err
-			}
-			members = memberIDs(g)
-		} else if peer, _ := conversation.Peer(c.User); peer != c.User {
-			members = []hongyan.UserID{peer}
-		}
-		for _, u := range members {
-			v, err := store.Views.Get(r, store.Part{User: u, Conversation: conversation})
-			if err != nil {
-				return n, err
-			}
-			if v == nil || u == c.User || v.Joined >= o {
-				continue
-			}
-			if v.Delivered >= o {
-				n.Delivered++
-			}
-			if v.Read >= o {
-				n.Read++
-				if len(members) <= MaxReceiptGroup {
-					n.Names = append(n.Names, u)
-				}
-			}
-		}
-		return n, nil
-	}, done)
 }
