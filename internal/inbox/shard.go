@@ -1,6 +1,10 @@
 package inbox
 
-import "github.com/hongyan-im/hongyan"
+import (
+	"errors"
+
+	"github.com/hongyan-im/hongyan"
+)
 
 // Shard is how the rest of the server uses an Engine: Change for what writes, Look for what reads. Both answer through a
 // callback, on whatever goroutine has the answer: the callback must not block.
@@ -49,9 +53,11 @@ func Look[R any](s *Shard, do func(r *Read) (R, error), done func(R, error)) {
 		result, err := do(r)
 		r.Release(func(lost error) {
 			switch {
-			case lost != nil:
+			case errors.Is(lost, ErrFailed):
 				done(none, hongyan.Errorf(hongyan.Unavailable, "the server cannot read its store").
 					WithHint("try again when the server is back"))
+			case lost != nil:
+				done(none, lost)
 			default:
 				done(result, err)
 			}
