@@ -57,7 +57,7 @@ type Engine struct {
 	store  *store.Store
 	writer *store.Writer
 	shard  uint32
-	term   uint64
+	term   uint64 // changed under mu, by Commit alone
 	count  uint32 // versions given in this term
 	ids    uint32 // message ids given in this term
 	clock  clock
@@ -94,8 +94,11 @@ type head struct {
 	round   uint64
 }
 
-// Open claims the shard and makes its engine. hint is called in order of versions, from Settle.
+// Open claims the shard, at most MaxShard, and makes its engine. hint is called in order of versions, from Settle.
 func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
+	if shard > MaxShard {
+		return nil, fmt.Errorf("inbox: shard %d is beyond the last, %d", shard, MaxShard)
+	}
 	term, err := s.Claim(shard)
 	if err != nil {
 		return nil, fmt.Errorf("inbox: claim of shard %d: %w", shard, err)
@@ -121,7 +124,11 @@ func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
 }
 
 // Term is the term of this ownership of the shard.
-func (e *Engine) Term() uint64 { return e.term }
+func (e *Engine) Term() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.term
+}
 
 // Generation is the store's.
 func (e *Engine) Generation() uint64 { return e.store.Generation() }
@@ -335,6 +342,9 @@ func (e *Engine) renew() error {
 		return fmt.Errorf("term %d is beyond the last", term)
 	}
 	e.writer.SetTerm(term)
-	e.term, e.count, e.ids = term, 0, 0
+	e.mu.Lock()
+	e.term = term
+	e.mu.Unlock()
+	e.count, e.ids = 0, 0
 	return nil
 }
