@@ -34,8 +34,9 @@ const (
 )
 
 // Command is one request for a change. Do runs when its turn comes, in commit order: it checks, and only then writes. An
-// error that it returns is its answer, and it must not have written anything. Done is called exactly once, when
-// everything that Do saw and wrote is durable, or with an Unavailable Error when that cannot be known.
+// error that it returns is its answer, and it must not have written anything: half a change ends the engine. Done is
+// called exactly once, when everything that Do saw and wrote is durable, or with an Unavailable Error when that cannot
+// be known.
 type Command interface {
 	Do(tx *Tx) error
 	Done(err error)
@@ -179,14 +180,15 @@ func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
 	for len(r.commands) < len(commands) && len(r.commands) < MaxRoundCommands &&
 		tx.Len() < MaxRoundWrites && tx.Size() < MaxRoundBytes {
 		c := commands[len(r.commands)]
-		before := tx.Len()
+		before, hooks := tx.Len(), len(tx.after)
 		err := c.Do(tx)
-		var refusal *hongyan.Error
-		if err != nil && (!errors.As(err, &refusal) || tx.Len() != before) {
-			// The store could not be read, or a command broke its promise to check before it writes. Either way
-			// half of a change may be in the transaction: it must not be applied.
+		if err != nil && tx.Len() != before {
+			// Half of a change is in the transaction: it must not be applied.
 			taken := len(r.commands) + 1
 			return nil, taken, e.reject(commands[:taken], e.fail(fmt.Errorf("command %T: %w", c, err)))
+		}
+		if err != nil {
+			tx.after = tx.after[:hooks]
 		}
 		r.commands, r.answers = append(r.commands, c), append(r.answers, err)
 	}
