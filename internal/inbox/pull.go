@@ -26,24 +26,34 @@ type Page struct {
 	Reset   ResetReason // if set, there are no entries, and Key is the head
 }
 
-// Pull returns the next entries of u after key, at most limit of them, of the given types (none: all). Entries of other
-// types do not move the key's versions of those types.
+// Pull returns the next entries of u after key, at most limit of them and at least one, of the given types (none: all).
+// Entries of other types do not move the key's versions of those types.
 //
 // Errors for the peer: KeyInvalid for another account's key, KeyAhead for one that this generation cannot have given.
 func (r *Read) Pull(u hongyan.UserID, key hongyan.SyncKey, types []hongyan.Type, limit int) (Page, error) {
+	if len(types) == 0 {
+		types = hongyan.Types[:]
+	}
+	limit = max(limit, 1)
 	head, err := r.Head(u)
 	if err != nil {
 		return Page{}, err
 	}
-	reason, err := r.judge(u, key, head)
+	line, err := store.TrimLines.Get(r, u)
+	if err != nil {
+		return Page{}, err
+	}
+	if line == nil {
+		line = &store.TrimLine{}
+	}
+	// The head may be of an earlier moment than the view, and no key may be given that is below the line.
+	head = max(head, line.Head)
+	reason, err := r.judge(u, key, types, head, line.Line)
 	if err != nil {
 		return Page{}, err
 	}
 	if reason != NoReset {
 		return Page{Key: hongyan.KeyAt(r.e.Generation(), u, head), Reset: reason}, nil
-	}
-	if len(types) == 0 {
-		types = hongyan.Types[:]
 	}
 	page := Page{Key: key}
 	entries, err := r.merge(u, types, key.Seen, head, limit)
@@ -62,8 +72,8 @@ func (r *Read) Pull(u hongyan.UserID, key hongyan.SyncKey, types []hongyan.Type,
 	return page, nil
 }
 
-// judge says whether key can be continued.
-func (r *Read) judge(u hongyan.UserID, key hongyan.SyncKey, head hongyan.Version) (ResetReason, error) {
+// judge says whether key can be continued, for the given types.
+func (r *Read) judge(u hongyan.UserID, key hongyan.SyncKey, types []hongyan.Type, head, line hongyan.Version) (ResetReason, error) {
 	switch {
 	case key.IsZero():
 		return ResetFirst, nil
@@ -75,13 +85,8 @@ func (r *Read) judge(u hongyan.UserID, key hongyan.SyncKey, head hongyan.Version
 	case key.Newest() > head:
 		return 0, hongyan.Errorf(hongyan.KeyAhead, "the sync key is at version %d, the account at %d", key.Newest(), head).
 			WithHint("report this: the server may have lost data; begin again with no key")
-	}
-	line, err := store.TrimLines.Get(r, u)
-	if err != nil {
-		return 0, err
-	}
-	if line != nil && key.Seen(hongyan.TypeMessage) < line.Line {
-		return ResetTrimmed, nil
+	case key.Seen(hongyan.TypeMessage) < line && slices.Contains(types, hongyan.TypeMessage):
+		return ResetTrimmed, nil // only messages are trimmed
 	}
 	return NoReset, nil
 }
