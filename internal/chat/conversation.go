@@ -60,7 +60,7 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 		return nil, err
 	}
 	for i := range all {
-		m, err := lastMessage(r, all[i].id, &all[i].view)
+		m, err := lastMessage(r, u, all[i].id, &all[i].view)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +77,7 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 			return nil, err
 		}
 		size += sizeOfConversation(&state)
-		m, err := lastMessage(r, c.id, &c.view)
+		m, err := lastMessage(r, u, c.id, &c.view)
 		if err != nil {
 			return nil, err
 		}
@@ -90,16 +90,24 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 	return list, nil
 }
 
-// lastMessage is the newest message that a view shows, if there is one.
-func lastMessage(r store.Reader, c hongyan.ConversationID, v *store.ConversationView) (*hongyan.Message, error) {
+// lastMessage is the newest message that u sees of a conversation, if there is one.
+func lastMessage(r store.Reader, u hongyan.UserID, c hongyan.ConversationID, v *store.ConversationView) (*hongyan.Message, error) {
 	last, err := store.LastOrdinal(r, c)
 	if err != nil {
 		return nil, err
 	}
 	from, to := bounds(v, last)
 	var m *hongyan.Message
-	err = store.ListMessages(r, c, from, to, true, func(found *hongyan.Message) bool { m = found; return false })
-	return m, err
+	var failed error
+	err = store.ListMessages(r, c, from, to, true, func(found *hongyan.Message) bool {
+		var hidden map[hongyan.Ordinal]bool
+		hidden, failed = store.Hidden(r, u, c, found.Ordinal, found.Ordinal)
+		if failed == nil && len(hidden) == 0 {
+			m = found
+		}
+		return failed == nil && m == nil
+	})
+	return m, firstError(err, failed)
 }
 
 // conversationOf is a conversation as u sees it.
