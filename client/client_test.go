@@ -699,6 +699,75 @@ func TestEndOfTheDevice(t *testing.T) {
 	}
 }
 
+// TestAnothersToken: a device that turns out to be another account's does not mix the two.
+func TestAnothersToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	alice, bob := register(t, s, "alice", Options{}), register(t, s, "bob", Options{})
+	bob.Close()
+	creds := alice.credentials()
+	creds.User = bob.User()
+	if err := creds.save(bob.dir); err != nil {
+		t.Fatal(err)
+	}
+	mixed, err := Open(bob.dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mixed.Close()
+	for _, err := range []error{mixed.Run(within(t)), mixed.Recall(within(t), hongyan.Direct(1, 2), 1)} {
+		if err == nil || !strings.Contains(err.Error(), "log in again") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestBadProfiles: files that are damaged are named.
+func TestBadProfiles(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"no JSON": "{", "empty": "{}", "no token": `{"server":"a","user":1}`, "another type": `{"server":1}`,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, credentialsFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), credentialsFile) {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+	s := newServer(t)
+	alice := register(t, s, "alice", Options{})
+	for _, file := range []string{stateFile, outboxFile} {
+		if err := os.WriteFile(filepath.Join(alice.dir, file), []byte("not a database"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := alice.Sync(within(t)); err == nil || !strings.Contains(err.Error(), stateFile) {
+		t.Errorf("synced: %v", err)
+	}
+	if _, err := alice.Send(within(t), ToName("bob"), hongyan.Text("x")); err == nil || !strings.Contains(err.Error(), outboxFile) {
+		t.Errorf("sent: %v", err)
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"process 17 is keeping /p/state.db: end it first, or use a profile in another directory":      &LockedError{"/p/state.db", 17},
+		"another process is keeping /p/state.db: end it first, or use a profile in another directory": &LockedError{"/p/state.db", 0},
+		"process 17 is sending from /p/outbox.db: try again when it has finished":                     &LockedError{"/p/outbox.db", 17},
+		"another part of this process is sending from /p/outbox.db: try again when it has finished":   &LockedError{"/p/outbox.db", os.Getpid()},
+		"the server closed the connection (IDLE)":                                                     &ClosedError{Reason: wire.CloseIdle},
+		"the server closed the connection (DRAINING): upgrade":                                        &ClosedError{Reason: wire.CloseDraining, Message: "upgrade"},
+		"the message waits in the outbox: closed":                                                     &QueuedError{Err: ErrClosed},
+	} {
+		if err.Error() != want {
+			t.Errorf("%q, want %q", err, want)
+		}
+	}
+}
+
 // TestReconnectHint: a server that leaves is not asked before the time it gave.
 func TestReconnectHint(t *testing.T) {
 	t.Parallel()

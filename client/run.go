@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -122,13 +123,18 @@ func (f *follower) follow(ctx context.Context) error {
 			err = f.wait(ctx)
 		}
 	}
-	if ctx.Err() != nil && f.told && f.sync.Held().Unhanded {
-		// An orderly end: the program has dealt with everything that it was told.
-		if herr := f.state.handed(); herr != nil {
-			return herr
-		}
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return cmp.Or(f.end(), err)
+}
+
+// end records at an orderly end that the program has dealt with what it was told.
+func (f *follower) end() error {
+	if !f.told || !f.sync.Held().Unhanded {
+		return nil
+	}
+	return f.state.handed()
 }
 
 // eat reports what the feed has collected to the machine, and tells the events that are no changes.

@@ -356,3 +356,28 @@ func TestForeignState(t *testing.T) {
 		t.Errorf("got %v, %v", state, err)
 	}
 }
+
+// TestOrderlyEnd: an end records as dealt with only what the program was told.
+func TestOrderlyEnd(t *testing.T) {
+	t.Parallel()
+	s := newStored(t)
+	state, err := s.openState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := follower{c: s.Client, state: state, sync: core.NewSync(core.State{Unhanded: true}, nil)}
+	acts := []core.Action{
+		core.Commit{State: core.State{Version: 1}, Changes: []hongyan.Change{message(hongyan.Direct(me, peer), 1, peer)}}, core.Deliver{},
+	}
+	for n, want := range []int{2, 0} { // events that another process would be told
+		if err := f.carryOut(t.Context(), acts[n:n+1]); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.end(); err != nil {
+			t.Fatal(err)
+		}
+		if events, err := state.unhanded(); err != nil || (len(events) > 0) != (want > 0) {
+			t.Errorf("after %d actions %d events are left, %v", n+1, len(events), err)
+		}
+	}
+}
