@@ -40,7 +40,7 @@ Start a server, make an account, log in, and send a message:
 	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), configCommand(),
 		doctorCommand(), versionCommand())
 	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(), groupCommand())
-	add(root, groupTalk, sendCommand(), syncCommand(), readCommand(), recallCommand())
+	add(root, groupTalk, chatCommand(), sendCommand(), syncCommand(), readCommand(), recallCommand())
 	refuseWrongUse(root)
 	return root
 }

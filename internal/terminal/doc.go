@@ -1,2 +1,0 @@
-// Package terminal is the chat for the terminal.
-package terminal

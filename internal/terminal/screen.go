@@ -1,0 +1,482 @@
+package terminal
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client"
+)
+
+// screen is the whole state of the chat. It owns no terminal, client, clock or goroutine: events go in through handle
+// and come out as actions, and draw makes a picture of the present state.
+type screen struct {
+	words *words
+	paint painter
+	m     measure
+	now   time.Time // of the last event, in the zone of the person who reads
+
+	width, height int
+	blurred       bool // the terminal's window is not the one in use
+
+	me     hongyan.UserID
+	name   string // account name of me
+	link   client.Link
+	chats  map[hongyan.ConversationID]*chat
+	order  []*chat // as listed
+	names  map[hongyan.UserID]string
+	outbox outbox
+	asNew  hongyan.ClientID // the failed message that may only go out as a new one, if the person wants
+
+	open     *chat // shown beside the list, nil if there is none
+	selected int   // in order
+	pane     pane
+	overlay  overlay
+	prompt   composer // in the overlay
+	problem  string   // below the prompt
+	notice   string   // for a moment, above the message that is being written
+	noticeAt time.Time
+
+	waking   bool // a wake is on its way
+	revision int  // grows with everything that may change the layout of messages
+}
+
+// pane is the half of the screen that gets the keys. On a narrow terminal it is the only one shown.
+type pane uint8
+
+const (
+	listPane pane = iota
+	talkPane
+)
+
+// overlay covers a part of the screen.
+type overlay uint8
+
+const (
+	noOverlay overlay = iota
+	helpOverlay
+	newChatOverlay
+)
+
+// noticeTime is how long a notice stays.
+const noticeTime = 8 * time.Second
+
+// newScreen makes the screen of an account at a time.
+func newScreen(w *words, me hongyan.UserID, name string, now time.Time) *screen {
+	return &screen{
+		words: w, paint: newPainter(true), now: now, me: me, name: name,
+		chats: make(map[hongyan.ConversationID]*chat), names: make(map[hongyan.UserID]string),
+	}
+}
+
+// The actions of a screen. Those that can fail come back as an event.
+type (
+	// fetchOlder asks for messages below an ordinal, 0 for the end. It comes back as fetched.
+	fetchOlder struct {
+		conv   hongyan.Conversation
+		before hongyan.Ordinal
+	}
+	// sendText sends a message. It comes back as notStored, or as events of the outbox.
+	sendText struct {
+		to   hongyan.ConversationID
+		text string
+	}
+	// resend sends a failed message again. It comes back as resent or notResent, and as events of the outbox.
+	resend struct {
+		id    hongyan.ClientID
+		asNew bool
+	}
+	// discard takes a failed message out of the outbox.
+	discard struct{ id hongyan.ClientID }
+	// markRead raises the read mark of a conversation. If that fails it comes back as notMarked.
+	markRead struct {
+		id      hongyan.ConversationID
+		ordinal hongyan.Ordinal
+	}
+	// findAccount looks a name up. It comes back as found.
+	findAccount struct{ name string }
+	// findNames looks accounts up. It comes back as named.
+	findNames struct{ users []hongyan.UserID }
+	// wake asks for an event of any kind after a while, because time alone will have changed the picture.
+	wake struct{ after time.Duration }
+	// quit ends the program.
+	quit struct{}
+)
+
+// The events that answer actions.
+type (
+	fetched struct {
+		id       hongyan.ConversationID
+		before   hongyan.Ordinal
+		messages []hongyan.Message
+		more     bool
+		err      error
+	}
+	notStored struct {
+		to   hongyan.ConversationID
+		text string
+		err  error
+	}
+	resent    struct{ id, as hongyan.ClientID }
+	notResent struct {
+		id  hongyan.ClientID
+		err error
+	}
+	notMarked struct{ id hongyan.ConversationID }
+	found     struct {
+		profile hongyan.Profile
+		err     error
+	}
+	named  map[hongyan.UserID]string
+	woken  struct{}
+	loaded struct { // once, before all other events
+		conversations []hongyan.Conversation
+		outbox        []client.OutboxItem
+		names         map[hongyan.UserID]string
+	}
+)
+
+// handle takes an event that is no key: what the client tells, and answers to actions.
+func (s *screen) handle(event any) []any {
+	s.revision++
+	acts := s.take(event)
+	s.sort()
+	return append(acts, s.settle()...)
+}
+
+func (s *screen) take(event any) []any {
+	switch e := event.(type) {
+	case woken:
+		s.waking = false
+	case loaded:
+		for _, conv := range e.conversations {
+			s.chat(conv.ID).update(conv)
+		}
+		s.outbox = e.outbox
+		s.learn(e.names)
+	case fetched:
+		s.fetched(e)
+	case notStored:
+		s.notStored(e)
+	case resent:
+		if e.as != e.id {
+			s.outbox.remove(e.id)
+		}
+	case notResent:
+		s.notResent(e)
+	case notMarked:
+		s.chat(e.id).marking = 0
+	case found:
+		return s.found(e)
+	case named:
+		s.learn(e)
+	case client.Event:
+		return s.told(e)
+	}
+	return nil
+}
+
+// told takes what the client tells.
+func (s *screen) told(event client.Event) []any {
+	switch e := event.(type) {
+	case client.LinkEvent:
+		s.link = e.Link
+		if s.link.Online {
+			s.retryFetching()
+		}
+	case client.OutboxEvent:
+		s.outbox.put(e.Item)
+		s.tidyOutbox(e.Item)
+	case client.TroubleEvent:
+		s.say(e.Err.Error())
+	case client.MessageEvent:
+		m := e.Message
+		s.outbox.remove(m.ClientID)
+		c := s.chat(m.Conversation)
+		c.arrived(m)
+		if c.view.scroll > 0 && m.From != s.me {
+			c.view.below++
+		}
+		if m.FromName != "" && s.names[m.From] == "" {
+			s.names[m.From] = m.FromName
+		}
+		return s.unknown(&m)
+	case client.RecallEvent:
+		s.chat(e.Recall.Conversation).recalled(e.Recall)
+	case client.RemovalEvent:
+		s.chat(e.Removal.Conversation).removed(e.Removal.Ordinals)
+	case client.ReceiptEvent:
+		s.chat(e.Receipt.Conversation).receipt(s.me, e.Receipt)
+	case client.ConversationEvent:
+		s.chat(e.Conversation.ID).update(e.Conversation)
+	case client.ContactEvent:
+		c := e.Contact
+		s.names[c.Profile.User] = cmp.Or(c.Remark, c.Profile.DisplayName, c.Profile.Name)
+		if c.State == hongyan.ContactAsking {
+			s.say(s.words.asksContact(c.Profile.Name))
+		}
+	case client.ResetEvent:
+		// The conversations come again, in the events that follow. The open one stays on the screen.
+		for id, c := range s.chats {
+			if c != s.open {
+				delete(s.chats, id)
+			} else {
+				c.complete = false
+			}
+		}
+	}
+	return nil
+}
+
+// chat returns a conversation, a new one if it is not known yet.
+func (s *screen) chat(id hongyan.ConversationID) *chat {
+	c := s.chats[id]
+	if c == nil {
+		c = &chat{conv: hongyan.Conversation{ID: id}}
+		s.chats[id] = c
+	}
+	return c
+}
+
+func (s *screen) learn(names map[hongyan.UserID]string) {
+	for u, name := range names {
+		s.names[u] = name
+	}
+}
+
+// unknown asks for the names of accounts that a message mentions by number only.
+func (s *screen) unknown(m *hongyan.Message) []any {
+	if m.Content.Notice == nil {
+		return nil
+	}
+	var users []hongyan.UserID
+	for _, u := range m.Content.Notice.Users {
+		if u != s.me && s.names[u] == "" {
+			users = append(users, u)
+		}
+	}
+	if len(users) == 0 {
+		return nil
+	}
+	return []any{findNames{users}}
+}
+
+func (s *screen) fetched(e fetched) {
+	c := s.chat(e.id)
+	c.fetching = false
+	c.put(e.messages...)
+	c.opened = true
+	c.complete = !e.more && e.err == nil || len(c.messages) >= maxMessages
+	if e.err != nil && len(e.messages) == 0 && e.before != 0 {
+		s.say(e.err.Error())
+	}
+}
+
+// retryFetching has settle ask again for what could not be fetched without a connection.
+func (s *screen) retryFetching() {
+	for _, c := range s.chats {
+		c.marking = 0
+	}
+}
+
+// tidyOutbox forgets an item that was sent if its message is on the screen already, or will not be.
+func (s *screen) tidyOutbox(it client.OutboxItem) {
+	if it.State != client.StateSent {
+		return
+	}
+	c := s.chat(it.Result.Conversation)
+	if _, there := c.find(it.Result.Ordinal); there || !c.opened {
+		s.outbox.remove(it.ID)
+	}
+}
+
+// notStored gives a text back that is not in the outbox.
+func (s *screen) notStored(e notStored) {
+	s.say(s.words.notSent(e.err.Error()))
+	if c := s.chat(e.to); c.draft.empty() {
+		c.draft.replace(s.m, e.text)
+	}
+}
+
+func (s *screen) notResent(e notResent) {
+	if hongyan.CodeOf(e.err) == hongyan.TooLate {
+		s.asNew = e.id
+		s.say(s.words.resendAsNew)
+		return
+	}
+	s.say(e.err.Error())
+}
+
+// found opens the conversation with an account that was looked up.
+func (s *screen) found(e found) []any {
+	if s.overlay != newChatOverlay {
+		return nil
+	}
+	if e.err != nil {
+		s.problem = e.err.Error()
+		return nil
+	}
+	s.overlay = noOverlay
+	s.prompt.clear()
+	c := s.chat(hongyan.Direct(s.me, e.profile.User))
+	if c.conv.Peer == nil {
+		c.conv.Peer = &e.profile
+		c.conv.Title = cmp.Or(e.profile.DisplayName, e.profile.Name)
+	}
+	return s.show(c)
+}
+
+// show opens a conversation beside the list.
+func (s *screen) show(c *chat) []any {
+	s.pane = talkPane
+	if s.open == c {
+		return nil
+	}
+	if s.open != nil {
+		s.open.close()
+	}
+	s.open = c
+	s.revision++
+	if c.conv.Last > c.conv.Read && c.conv.Unread > 0 {
+		c.newFrom = c.conv.Read + 1
+	}
+	s.sort()
+	s.selected = max(slices.Index(s.order, c), 0)
+	return s.settle()
+}
+
+// say shows a notice for a moment.
+func (s *screen) say(text string) { s.notice, s.noticeAt = OneLine(text), s.now }
+
+// sort puts the list in order: pinned ones first, then by what happened last. Hidden ones are left out unless open.
+func (s *screen) sort() {
+	var selected *chat
+	if s.selected < len(s.order) {
+		selected = s.order[s.selected]
+	}
+	s.order = s.order[:0]
+	for _, c := range s.chats {
+		c.active = s.activity(c)
+		if !c.conv.Hidden && (c.active > 0 || c.conv.Last > 0 || isGroup(c)) || c == s.open {
+			s.order = append(s.order, c)
+		}
+	}
+	slices.SortFunc(s.order, func(a, b *chat) int {
+		if a.conv.Pinned != b.conv.Pinned {
+			if a.conv.Pinned {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.active, a.active), cmp.Compare(a.conv.ID.String(), b.conv.ID.String()))
+	})
+	s.selected = max(slices.Index(s.order, selected), 0)
+}
+
+func isGroup(c *chat) bool {
+	_, group := c.conv.ID.Group()
+	return group
+}
+
+// activity is when something happened in a conversation last, in Unix milliseconds.
+func (s *screen) activity(c *chat) int64 {
+	var ms int64
+	if c.conv.LastMessage != nil {
+		ms = c.conv.LastMessage.TimeMS
+	}
+	for _, it := range s.outbox.of(c) {
+		ms = max(ms, it.QueuedMS)
+	}
+	return ms
+}
+
+// settle asks for what the picture needs: messages of the open conversation, its read mark, and time to pass.
+func (s *screen) settle() []any {
+	var acts []any
+	if c := s.open; c != nil {
+		if !c.opened && !c.fetching {
+			c.fetching = true
+			acts = append(acts, fetchOlder{c.conv, 0})
+		}
+		if last := c.conv.Last; s.seen(c) && last > max(c.conv.Read, c.marking) {
+			c.marking = last
+			c.conv.Unread = 0
+			acts = append(acts, markRead{c.conv.ID, last})
+		}
+	}
+	countingDown := !s.link.Online && !s.link.RetryAt.IsZero()
+	if !s.waking && (countingDown || s.noticeShown()) {
+		s.waking = true
+		acts = append(acts, wake{time.Second})
+	}
+	return acts
+}
+
+// seen reports whether the person sees the newest messages of a conversation.
+func (s *screen) seen(c *chat) bool {
+	return c.opened && !s.blurred && c.view.scroll == 0 && s.overlay == noOverlay && (s.pane == talkPane || s.wide())
+}
+
+func (s *screen) noticeShown() bool { return s.notice != "" && s.now.Sub(s.noticeAt) < noticeTime }
+
+// unread counts the messages that wait in other conversations than one.
+func (s *screen) unread(except *chat) int {
+	n := 0
+	for _, c := range s.order {
+		if c != except && !c.conv.Muted {
+			n += c.conv.Unread
+		}
+	}
+	return n
+}
+
+// nameOf is how a person calls an account.
+func (s *screen) nameOf(u hongyan.UserID, fallback string) string {
+	if u == s.me {
+		return s.words.you
+	}
+	name := OneLine(s.names[u])
+	if name == "" {
+		name = OneLine(fallback)
+	}
+	return cmp.Or(name, s.words.account(u))
+}
+
+// titleOf is what a conversation is called.
+func (s *screen) titleOf(c *chat) string {
+	if peer, direct := c.conv.ID.Peer(s.me); direct {
+		if peer == s.me {
+			return s.words.notes
+		}
+		if title := OneLine(c.conv.Title); title != "" {
+			return title
+		}
+		return s.nameOf(peer, "")
+	}
+	return cmp.Or(OneLine(c.conv.Title), c.conv.ID.String())
+}
+
+// resize takes the size of the terminal, in columns and rows.
+func (s *screen) resize(width, height int) []any {
+	s.width, s.height = width, height
+	return s.settle()
+}
+
+// focus says whether the terminal's window is the one in use.
+func (s *screen) focus(here bool) []any {
+	s.blurred = !here
+	return s.settle()
+}
+
+// recolour takes the brightness of the terminal's background.
+func (s *screen) recolour(dark bool) {
+	s.paint = newPainter(dark)
+	s.revision++
+}
+
+// remeasure takes the way in which the terminal counts columns.
+func (s *screen) remeasure(m measure) {
+	s.m = m
+	s.revision++
+}
