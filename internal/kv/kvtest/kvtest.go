@@ -111,33 +111,59 @@ func scan(r kv.Reader, from, to []byte, reverse bool) ([]pair, error) {
 	return got, it.Close()
 }
 
-func all(t *testing.T, r kv.Reader) []pair {
-	t.Helper()
-	got, err := scan(r, nil, nil, false)
-	if err != nil {
-		t.Fatalf("scan: %v", err)
-	}
-	return got
-}
-
 // expect checks the whole content.
 func expect(t *testing.T, r kv.Reader, want ...pair) {
 	t.Helper()
-	if got := all(t, r); !equal(got, want) {
-		t.Fatalf("the store holds %v, want %v", got, want)
+	expectScan(t, r, nil, nil, false, want)
+}
+
+// differ says where two lists of pairs part, or nothing if they are equal.
+func differ(got, want []pair) error {
+	for i := range max(len(got), len(want)) {
+		switch {
+		case i >= len(got):
+			return fmt.Errorf("%d pairs, and %v is missing", len(got), want[i])
+		case i >= len(want):
+			return fmt.Errorf("%d pairs, and %v is too many", len(got), got[i])
+		case got[i] != want[i]:
+			return fmt.Errorf("pair %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+	return nil
+}
+
+// expectScan checks one walk.
+func expectScan(t *testing.T, r kv.Reader, from, to []byte, reverse bool, want []pair) {
+	t.Helper()
+	if err := compareScan(r, from, to, reverse, want); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func equal(a, b []pair) bool {
-	if len(a) != len(b) {
-		return false
+func compareScan(r kv.Reader, from, to []byte, reverse bool, want []pair) error {
+	got, err := scan(r, from, to, reverse)
+	if err == nil {
+		err = differ(got, want)
 	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
+	if err != nil {
+		return fmt.Errorf("scan from %q to %q (nil: %v), reverse %v: %w", from, to, to == nil, reverse, err)
 	}
-	return true
+	return nil
+}
+
+// takeSnapshot returns a snapshot that is closed at the end of the test at the latest: an open one keeps the store from
+// closing, and so a failed test from ending.
+func takeSnapshot(t *testing.T, s kv.Store) kv.Snapshot {
+	snapshot := s.Snapshot()
+	t.Cleanup(func() { _ = snapshot.Close() })
+	return snapshot
+}
+
+// startScan does the same with an iterator.
+func startScan(t *testing.T, s kv.Store, reverse bool) kv.Iterator {
+	it := s.Scan(nil, nil, reverse)
+	t.Cleanup(func() { _ = it.Close() })
+	return it
 }
 
 func expectGet(t *testing.T, r kv.Reader, key, want string) {

@@ -91,11 +91,7 @@ func compare(rnd *rand.Rand, r kv.Reader, m model) error {
 		return nil
 	}
 	from, to, reverse := randomBound(rnd), randomBound(rnd), rnd.IntN(2) == 0
-	got, err := scan(r, from, to, reverse)
-	if want := m.scan(from, to, reverse); err != nil || !equal(got, want) {
-		return fmt.Errorf("Scan(%q, %q, %v) = %v, %v, want %v", from, to, reverse, got, err, want)
-	}
-	return nil
+	return compareScan(r, from, to, reverse, m.scan(from, to, reverse))
 }
 
 // testMetamorphic compares the store with the model over random writes, readings and snapshots.
@@ -139,7 +135,7 @@ func testMetamorphic(t *testing.T, s kv.Store) {
 				}
 				views = slices.Delete(views, i, i+1)
 			}
-			views = append(views, view{s.Snapshot(), maps.Clone(m)})
+			views = append(views, view{takeSnapshot(t, s), maps.Clone(m)})
 		case 4, 5:
 			if len(views) > 0 {
 				v := views[r.IntN(len(views))]

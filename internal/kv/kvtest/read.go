@@ -33,11 +33,8 @@ func testOrder(t *testing.T, s kv.Store) {
 	for _, p := range pairs {
 		expectGet(t, s, p.key, p.value)
 	}
-	down, err := scan(s, nil, nil, true)
 	slices.Reverse(pairs)
-	if err != nil || !equal(down, pairs) {
-		t.Fatalf("descending: %v, %v, want %v", down, err, pairs)
-	}
+	expectScan(t, s, nil, nil, true, pairs)
 	for _, key := range []string{"", "\x00\x02", "a\x00\x00", "aa", "\xff\xfe", string(repeat(0xff, kv.MaxKey+1))} {
 		expectNone(t, s, key)
 	}
@@ -59,11 +56,7 @@ func testBounds(t *testing.T, s kv.Store) {
 				}
 			}
 			for _, reverse := range []bool{false, true} {
-				got, err := scan(s, from, to, reverse)
-				if err != nil || !equal(got, want) {
-					t.Fatalf("scan from %q to %q (nil %v), reverse %v: %v, %v, want %v",
-						from, to, to == nil, reverse, got, err, want)
-				}
+				expectScan(t, s, from, to, reverse, want)
 				slices.Reverse(want)
 			}
 		}
@@ -113,7 +106,7 @@ func testOwnership(t *testing.T, s kv.Store) {
 	_ = append(got, "yyyyy"...)
 	expectGet(t, s, "key", "value")
 
-	snapshot := s.Snapshot()
+	snapshot := takeSnapshot(t, s)
 	got, err = snapshot.Get([]byte("key"))
 	if err := snapshot.Close(); err != nil {
 		t.Fatal(err)
@@ -141,7 +134,7 @@ func testOwnership(t *testing.T, s kv.Store) {
 
 func testIterators(t *testing.T, s kv.Store) {
 	set(t, s, pair{"a", "1"}, pair{"b", "2"}, pair{"c", "3"})
-	up, down := s.Scan(nil, nil, false), s.Scan(nil, nil, true)
+	up, down := startScan(t, s, false), startScan(t, s, true)
 	// What is written after the call is not in the walk, whether the walk has passed its place or not.
 	if !up.Next() || !down.Next() {
 		t.Fatal("no first key")
@@ -204,10 +197,7 @@ func testPrefixes(t *testing.T, s kv.Store) {
 			}
 		}
 		for _, reverse := range []bool{false, true} {
-			got, err := scan(s, []byte(from), []byte(to), reverse)
-			if err != nil || !equal(got, want) {
-				t.Fatalf("from %q to %q, reverse %v: %v, %v, want %v", from, to, reverse, got, err, want)
-			}
+			expectScan(t, s, []byte(from), []byte(to), reverse, want)
 			slices.Reverse(want)
 		}
 	}

@@ -12,15 +12,15 @@ import (
 )
 
 func testSnapshot(t *testing.T, s kv.Store) {
-	empty := s.Snapshot()
+	empty := takeSnapshot(t, s)
 	set(t, s, pair{"a", "1"}, pair{"b", "1"}, pair{"c", "1"})
-	first := s.Snapshot()
+	first := takeSnapshot(t, s)
 	var b kv.Batch
 	b.Set([]byte("a"), []byte("2"))
 	b.Delete([]byte("b"))
 	b.Set([]byte("d"), []byte("2"))
 	commit(t, s, &b)
-	second := s.Snapshot()
+	second := takeSnapshot(t, s)
 	b.Reset()
 	b.DeleteRange([]byte("a"), []byte("z"))
 	commit(t, s, &b)
@@ -33,10 +33,7 @@ func testSnapshot(t *testing.T, s kv.Store) {
 		expectNone(t, first, "d")
 		expect(t, second, pair{"a", "2"}, pair{"c", "1"}, pair{"d", "2"})
 		expectNone(t, second, "b")
-		down, err := scan(second, []byte("a\x00"), nil, true)
-		if err != nil || !equal(down, []pair{{"d", "2"}, {"c", "1"}}) {
-			t.Fatalf("descending in a snapshot: %v, %v", down, err)
-		}
+		expectScan(t, second, []byte("a\x00"), nil, true, []pair{{"d", "2"}, {"c", "1"}})
 		expect(t, s)
 	}
 	for _, snapshot := range []kv.Snapshot{second, empty, first} {
@@ -128,7 +125,7 @@ func testClosed(t *testing.T, s kv.Store) {
 // Close returns when both have ended.
 func testCloseWaits(t *testing.T, s kv.Store) {
 	set(t, s, pair{"a", "1"}, pair{"b", "2"})
-	snapshot, it := s.Snapshot(), s.Scan(nil, nil, false)
+	snapshot, it := takeSnapshot(t, s), startScan(t, s, false)
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
 	for {

@@ -1,0 +1,100 @@
+package pebblekv
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// cut is the disk as a loss of power left it, and what had been acknowledged before.
+type cut struct {
+	disk  *vfs.MemFS
+	acked marks
+	term  uint64
+}
+
+// TestPowerCuts takes the power away before random changes to the disk, under concurrent writers, through
+// flushes, compactions, new logs and new manifests, each time with another share of the unsynced data on the disk.
+// The writers go on from one of the disks, so that stores that have recovered before are cut as well.
+func TestPowerCuts(t *testing.T) {
+	t.Parallel()
+	const rounds, cutsPerRound = 7, 30 // 210
+	r := newRand(t)
+	disk, l := vfs.NewCrashableMem(), new(ledger)
+	cuts := 0
+	for range rounds {
+		taken := cutWhileWriting(t, r, disk, l, cutsPerRound)
+		next := r.IntN(len(taken))
+		for i, c := range taken {
+			s, err := open("db", Options{FS: c.disk}, quiet)
+			if err != nil {
+				t.Fatalf("cut %d: %v", cuts, err)
+			}
+			if err := checkLedger(s, c.acked); err != nil {
+				t.Fatalf("cut %d: %v", cuts, err)
+			}
+			if term, err := s.Claim(1); err != nil || term <= c.term {
+				t.Fatalf("cut %d: Claim after term %d returned %d, %v", cuts, c.term, term, err)
+			}
+			if i == next {
+				disk = c.disk
+				if err := l.resume(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatalf("cut %d: %v", cuts, err)
+			}
+			cuts++
+		}
+	}
+	t.Logf("%d cuts", cuts)
+}
+
+// cutWhileWriting lets the ledger's writers work on the disk and copies it n times as a loss of power would leave it.
+func cutWhileWriting(t *testing.T, r *rand.Rand, disk *vfs.MemFS, l *ledger, n int) []cut {
+	var (
+		mu    sync.Mutex
+		taken []cut
+		wait  = 1 + r.IntN(50) // changes
+		stop  atomic.Bool
+		term  atomic.Uint64
+	)
+	watched := &probe{FS: disk, before: func(change, string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if wait--; wait > 0 || len(taken) == n {
+			return nil
+		}
+		wait = 1 + r.IntN(50)
+		// What was acknowledged has to be read before the power goes.
+		c := cut{acked: l.marks(), term: term.Load()}
+		share := []int{0, 100, 1 + r.IntN(99)}[r.IntN(3)]
+		c.disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: share, RNG: r})
+		if taken = append(taken, c); len(taken) == n {
+			stop.Store(true)
+		}
+		return nil
+	}}
+	s, err := open("db", Options{FS: watched}, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claimed, err := s.Claim(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term.Store(claimed)
+	for _, err := range l.run(s, claimed, &stop) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return taken
+}
