@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,6 +109,37 @@ func TestStaleOperatorSocket(t *testing.T) {
 	old.Close()
 	s := listen(t, gate.Config{Operator: path})
 	beat(t, s.Addrs()[0])
+}
+
+// A server that hangs does not answer either, but its socket is not stale.
+func TestBusyOperatorSocket(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(tempDir(t), "op")
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 16 { // fills the backlog
+		c, err := net.DialTimeout("unix", path, 100*time.Millisecond)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+	}
+	if s, err := gate.Listen(gate.Config{Open: open, Operator: path}); err == nil {
+		s.Close()
+		t.Fatal("took the socket of a server that only hangs")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOperatorSocketIsNotAnyFile(t *testing.T) {

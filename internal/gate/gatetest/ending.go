@@ -5,6 +5,7 @@ package gatetest
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,6 +100,22 @@ func (r Rig) testDeadlines(t *testing.T) {
 	c.Close()
 	session.waitClosed()
 
+	// A deadline that comes nearer counts at once.
+	nearer := r.start(t, func(session *probe) {
+		session.expireIn(10 * hang)
+		echo := session.onFrame
+		session.onFrame = func(now time.Time, f wire.Frame) {
+			if f.Op == wire.OpHeartbeat {
+				session.expireIn(step)
+			}
+			echo(now, f)
+		}
+	}, nil)
+	c, _ = nearer.meet()
+	c.send(wire.AppendFrame(nil, wire.Frame{Op: wire.OpHeartbeat}))
+	c.wantEcho(wire.Frame{Op: wire.OpHeartbeat})
+	c.wantClose(wire.CloseIdle)
+
 	// Without a deadline there is nothing to expire.
 	never := r.start(t, func(session *probe) {
 		session.onExpired = func(time.Time) { session.deadline.Store(nil) }
@@ -142,10 +159,47 @@ func (r Rig) testClose(t *testing.T) {
 	session.waitClosed()
 
 	// A peer that does not end its half is not waited for long.
-	s = r.start(t, nil, func(cfg *gate.Config) { cfg.Limits.Linger = 100 * time.Millisecond })
+	s = r.start(t, nil, func(cfg *gate.Config) {
+		cfg.Limits.Flush, cfg.Limits.Linger = 10*hang, 100*time.Millisecond
+		cfg.Limits.HardQueue = 1 << 30
+	})
 	c, session = s.meet()
+	for seq := range uint32(256) { // more than the sockets buffer, so that it is being written for a while yet
+		session.link.Reply(wire.AppendFrame(nil, push(seq, 128<<10)))
+	}
 	session.link.Close(nil)
+	for seq := range uint32(256) {
+		c.want(push(seq, 128<<10))
+	}
 	c.wantEnd()
+	session.waitClosed()
+}
+
+func (r Rig) testCloseSlow(t *testing.T) {
+	s := r.start(t, nil, func(cfg *gate.Config) {
+		cfg.Limits.Flush = 500 * time.Millisecond
+		cfg.Limits.Write = 10 * hang
+		cfg.Limits.HardQueue = 1 << 30
+	})
+	c, session := s.meet()
+	const all = 64 << 20
+	for range all / (16 << 10) {
+		session.link.Reply(wire.AppendFrame(nil, push(0, 16<<10)))
+	}
+	session.link.Close(nil)
+	// It reads all the time, but would take more than a second for everything.
+	var read int64
+	for {
+		n, err := io.CopyN(io.Discard, c, 1<<20)
+		read += n
+		if err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if read >= all {
+		t.Error("a closing link wrote all that was queued, however long it took")
+	}
 	session.waitClosed()
 }
 
@@ -232,6 +286,36 @@ func (r Rig) testDrain(t *testing.T) {
 	}
 	if n := s.metric("connections"); n != 0 {
 		t.Errorf("%v connections are counted", n)
+	}
+}
+
+func (r Rig) testDrainOpening(t *testing.T) {
+	opening, open := make(chan struct{}), make(chan struct{})
+	s := r.start(t, func(*probe) {
+		close(opening)
+		<-open
+	}, nil)
+	c := s.dial()
+	c.send(wire.AppendFrame(nil, wire.Frame{Op: wire.OpHeartbeat, Seq: 1}))
+	<-opening
+	drained := make(chan error, 1)
+	go func() {
+		drained <- s.Drain(t.Context(), func(told gate.Session) {
+			told.(*probe).link.Close(closeFrame(wire.CloseDraining))
+		})
+	}()
+	eventually(t, "nobody else is let in", func() bool {
+		late, err := dial(t, r, s.Addrs()[0])
+		if err == nil {
+			late.Close()
+		}
+		return err != nil
+	})
+	close(open)
+	c.wantClose(wire.CloseDraining)
+	c.Close()
+	if err := <-drained; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -61,6 +61,7 @@ func Run(t *testing.T, rig Rig) {
 		"deadline that is ignored":       rig.testDeadlineIgnored,
 		"close":                          rig.testClose,
 		"close against the stream":       rig.testCloseFlood,
+		"close of a slow reader":         rig.testCloseSlow,
 		"close while opening":            rig.testCloseInOpen,
 		"slow reader, soft bound":        rig.testSoftBound,
 		"slow reader, hard bound":        rig.testHardBound,
@@ -68,6 +69,7 @@ func Run(t *testing.T, rig Rig) {
 		"concurrent sends":               rig.testConcurrentSends,
 		"drained":                        rig.testDrained,
 		"drain":                          rig.testDrain,
+		"drain while opening":            rig.testDrainOpening,
 		"drain that has to cut":          rig.testDrainCuts,
 		"server close":                   rig.testServerClose,
 	} {
