@@ -36,7 +36,7 @@ func (s *Service) acknowledge(c Caller, v hongyan.Version) {
 // that. It reports whether more pieces are left.
 func acknowledge(tx *inbox.Tx, c Caller, v hongyan.Version) (more bool, err error) {
 	if v > tx.Newest() {
-		return false, nil // not a key of ours
+		return false, hongyan.Errorf(hongyan.KeyAhead, "the key is at version %d, the store at %d", v, tx.Newest())
 	}
 	device := store.Holder{User: c.User, Device: c.Device}
 	cursor, err := store.Cursors.Get(tx, device)
@@ -119,9 +119,18 @@ func deliver(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan
 	return tellWriters(tx, c, u, max(old.Delivered, old.Joined), o)
 }
 
-// Head takes a key as an acknowledgement and answers the version of the caller's newest change, to compare with it. It
-// is what a heartbeat asks: cheap, for accounts that changed lately.
-func (s *Service) Head(c Caller, key hongyan.SyncKey, done func(hongyan.Version, error)) {
+// Beat is what a heartbeat is answered with.
+type Beat struct {
+	Head  hongyan.Version // of the caller's newest change
+	Newer bool            // a pull with the key would not be answered with the same key
+}
+
+// Beat takes a key as an acknowledgement and says whether it is the last that there is. It is cheap for accounts that
+// changed lately.
+func (s *Service) Beat(c Caller, key hongyan.SyncKey, done func(Beat, error)) {
 	s.Acknowledge(c, key)
-	inbox.Look(s.shard, func(r *inbox.Read) (hongyan.Version, error) { return r.Head(c.User) }, done)
+	inbox.Look(s.shard, func(r *inbox.Read) (Beat, error) {
+		head, err := r.Head(c.User)
+		return Beat{head, key != hongyan.KeyAt(s.Generation(), c.User, head)}, err
+	}, done)
 }

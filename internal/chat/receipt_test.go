@@ -248,7 +248,7 @@ func TestALongCatchUpIsDeliveredWhole(t *testing.T) {
 		last = alice.says(alice.with(bob), "x")
 	}
 	carol.says(carol.with(bob), "the last")
-	bob.key = hongyan.KeyAt(w.chat.Generation(), bob.User, w.headOf(bob))
+	bob.key = hongyan.KeyAt(w.chat.Generation(), bob.User, bob.beat(bob.key).Head)
 	w.chat.Acknowledge(bob.Caller, bob.key)
 	steps := 0
 	for ; w.Waiting() > 0; steps++ {
@@ -277,4 +277,24 @@ func TestALongReadIsToldToAllWriters(t *testing.T) {
 	must(t, carol.read(c, last))
 	alice.wantReceipt("read", c, carol, last, last)
 	bob.wantReceipt("read", c, carol, last, last)
+}
+
+func TestKeysThatAcknowledgeNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	bob.sync()
+	c := alice.with(bob)
+	alice.says(c, "one")
+	generation, head := w.chat.Generation(), bob.beat(bob.key).Head
+	for name, key := range map[string]hongyan.SyncKey{
+		"none": {}, "another account's": hongyan.KeyAt(generation, alice.User, head),
+		"another store's": hongyan.KeyAt(generation+1, bob.User, head), "ahead": hongyan.KeyAt(generation, bob.User, head+1000),
+	} {
+		w.chat.Acknowledge(bob.Caller, key)
+		w.Rest()
+		alice.wantReceipt(name, c, bob, 0, 0)
+	}
+	bob.sync() // and such keys stand in the way of none
+	alice.wantReceipt("a good one", c, bob, 1, 0)
 }

@@ -62,6 +62,13 @@ func backfill(d *device, token []byte, limit uint32) (Page, error) {
 	return shardtest.Ask(d.w.Shard, func(done func(Page, error)) { d.w.chat.Backfill(d.Caller, token, limit, done) })
 }
 
+func (d *device) beat(key hongyan.SyncKey) Beat {
+	d.w.t.Helper()
+	b, err := shardtest.Ask(d.w.Shard, func(done func(Beat, error)) { d.w.chat.Beat(d.Caller, key, done) })
+	must(d.w.t, err)
+	return b
+}
+
 func (d *device) history(q HistoryQuery) (History, error) {
 	d.w.t.Helper()
 	return shardtest.Ask(d.w.Shard, func(done func(History, error)) { d.w.chat.History(d.Caller, q, done) })

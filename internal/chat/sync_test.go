@@ -168,3 +168,31 @@ func TestBackfillTokensAreChecked(t *testing.T) {
 	_, err = backfill(alice, page.Backfill, 0)
 	wantCode(t, err, hongyan.KeyInvalid)
 }
+
+func TestABeatTellsWhetherAPullIsWorthIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	bob.sync()
+	old := bob.key
+	if b := bob.beat(old); b.Newer || b.Head != old.Version() {
+		t.Errorf("nothing is newer, and the answer is %+v", b)
+	}
+	alice.says(alice.with(bob), "one")
+	bob.sync()
+	generation, head := w.chat.Generation(), bob.key.Version()
+	partial := old
+	partial.Advance(hongyan.TypeMessage, head)
+	for name, tt := range map[string]struct {
+		key   hongyan.SyncKey
+		newer bool
+	}{
+		"the present key": {bob.key, false}, "an old key": {old, true}, "one that lacks some types": {partial, true},
+		"ahead":           {hongyan.KeyAt(generation, bob.User, head+1), true},
+		"another store's": {hongyan.KeyAt(generation+1, bob.User, head+1), true},
+	} {
+		if b := bob.beat(tt.key); b.Newer != tt.newer || b.Head != head {
+			t.Errorf("%s: %+v", name, b)
+		}
+	}
+}

@@ -84,13 +84,6 @@ func (w *world) disable(name string, disabled bool) {
 	}
 }
 
-func (w *world) headOf(d *device) hongyan.Version {
-	w.t.Helper()
-	v, err := shardtest.Ask(w.Shard, func(done func(hongyan.Version, error)) { w.chat.Head(d.Caller, d.key, done) })
-	must(w.t, err)
-	return v
-}
-
 func (w *world) newClientID() hongyan.ClientID {
 	w.clientID++
 	var id hongyan.ClientID

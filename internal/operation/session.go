@@ -3,6 +3,7 @@ package operation
 import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/chat"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -86,7 +87,7 @@ func heartbeat(d *Desk, c Caller, q *wire.HeartbeatRequest, done func(Reply, err
 		done(Reply{}, err)
 		return
 	}
-	d.Chat.Head(c.chat(), key, answer(done, func(head hongyan.Version) *wire.HeartbeatReply {
-		return &wire.HeartbeatReply{Head: uint64(head), Newer: head > key.Version(), TimeMs: d.Now().UnixMilli()}
+	d.Chat.Beat(c.chat(), key, answer(done, func(b chat.Beat) *wire.HeartbeatReply {
+		return &wire.HeartbeatReply{Head: uint64(b.Head), Newer: b.Newer, TimeMs: d.Now().UnixMilli()}
 	}))
 }
