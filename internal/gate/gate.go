@@ -50,8 +50,12 @@ type Opener func(l Link, p Peer) Session
 // within a method of Link, so a session may use its Link while it holds its own locks. A method must not wait for the
 // peer or for the Link: nothing is read meanwhile, and what it queues is written when it returns.
 type Session interface {
-	// Frame takes the next frame; the body is valid during the call only. It returns the size of the largest frame
-	// that is accepted from now on, in bytes and above zero; the first may have wire.MaxFrameUnauth.
+	// Limit is the size of the largest frame that is accepted at present, in bytes and above zero. The carrier asks
+	// whenever bytes arrive, for what allows more, such as a login, may be decided on another goroutine.
+	Limit() int
+
+	// Frame takes the next frame; the body is valid during the call only. It returns the Limit for the frames behind
+	// it, which may have arrived already.
 	Frame(now time.Time, f wire.Frame) (limit int)
 
 	// Broken says that the stream cannot be read on (wire.ErrLength and its kin). The session answers with a Close

@@ -25,6 +25,7 @@ func (d deaf) Frame(_ time.Time, f wire.Frame) int {
 	d.link.Reply(wire.AppendFrame(nil, wire.Frame{Op: f.Op.Reply(), Seq: f.Seq}))
 	return wire.MaxFrame
 }
+func (d deaf) Limit() int              { return wire.MaxFrame }
 func (d deaf) Broken(time.Time, error) {}
 func (d deaf) Deadline() time.Time     { return time.Time{} }
 func (d deaf) Expired(time.Time)       {}

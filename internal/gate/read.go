@@ -83,6 +83,7 @@ func (l *link) read(first []byte) error {
 func (l *link) feed(now time.Time, piece []byte) bool {
 	l.cork()
 	defer l.uncork()
+	l.in.dec.SetLimit(l.in.session.Limit())
 	l.in.dec.Feed(piece)
 	l.in.cut += len(piece)
 	for !l.isClosing() {

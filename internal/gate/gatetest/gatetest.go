@@ -218,6 +218,11 @@ func (s *probe) enter(method string) (leave func()) {
 	return s.call.Unlock
 }
 
+func (s *probe) Limit() int {
+	defer s.enter("Limit")()
+	return int(s.limit.Load())
+}
+
 func (s *probe) Frame(now time.Time, f wire.Frame) int {
 	defer s.enter("Frame")()
 	if s.broken.Load() != nil {
