@@ -53,20 +53,6 @@ func (a *applier) deriveMessage(m *hongyan.Message) error {
 	if !a.derive {
 		return nil
 	}
-	key := conversationKey(m.Conversation)
-	if a.conversations.Get(key) == nil {
-		// The first message of a conversation. The next page that mentions it brings the rest of its state.
-		c := hongyan.Conversation{ID: m.Conversation}
-		if peer, direct := m.Conversation.Peer(a.me); direct {
-			c.Peer = &hongyan.Profile{User: peer}
-			if peer == m.From {
-				c.Peer.Name, c.Title = m.FromName, m.FromName
-			}
-		}
-		if err := a.store(c); err != nil {
-			return err
-		}
-	}
 	return a.update(m.Conversation, func(c *hongyan.Conversation) bool {
 		if m.Ordinal > c.Last && a.unread(c, m) {
 			c.Unread = min(c.Unread+1, hongyan.MaxUnread)

@@ -50,6 +50,20 @@ func (s *stateStore) conversation(id hongyan.ConversationID) (c hongyan.Conversa
 	return c, ok, err
 }
 
+// knows reports whether the conversations of all messages among changes are known.
+func (s *stateStore) knows(changes []hongyan.Change) (known bool, err error) {
+	known = true
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		for i := range changes {
+			if m := changes[i].Message; m != nil && tx.Bucket(bucketConversations).Get(conversationKey(m.Conversation)) == nil {
+				known = false
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
 // lastMessage returns the newest message that is held of a conversation, nil if there is none.
 func lastMessage(cur *bbolt.Cursor, id hongyan.ConversationID) (*hongyan.Message, error) {
 	k, v := before(cur, messageKey(id, math.MaxUint64))

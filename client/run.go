@@ -115,7 +115,10 @@ func (f *follower) follow(ctx context.Context) error {
 	f.sync = core.NewSync(held, rand.Int64N)
 	err = f.carryOut(ctx, f.sync.Start())
 	for err == nil {
-		err = f.carryOut(ctx, f.eat(f.c.feed.take()))
+		var acts []core.Action
+		if acts, err = f.eat(f.c.feed.take()); err == nil {
+			err = f.carryOut(ctx, acts)
+		}
 		if err == nil && f.once && f.caughtUp {
 			err = f.finish(ctx)
 		}
@@ -138,7 +141,7 @@ func (f *follower) end() error {
 }
 
 // eat reports what the feed has collected to the machine, and tells the events that are no changes.
-func (f *follower) eat(in food) []core.Action {
+func (f *follower) eat(in food) ([]core.Action, error) {
 	now := time.Now()
 	var acts []core.Action
 	if in.connected {
@@ -151,12 +154,19 @@ func (f *follower) eat(in food) []core.Action {
 		f.tell(e)
 	}
 	for _, n := range in.notices {
+		known, err := f.state.knows(n.Changes)
+		if err != nil {
+			return nil, err
+		}
+		if !known {
+			n.Changes = nil // a pull brings the state of the conversation too
+		}
 		acts = append(acts, f.sync.Notified(now, n)...)
 	}
 	if in.newer {
 		acts = append(acts, f.sync.Newer(now)...)
 	}
-	return append(acts, f.sync.Tick(now)...)
+	return append(acts, f.sync.Tick(now)...), nil
 }
 
 // finish ends a Sync if the outbox has been worked off too.

@@ -65,6 +65,16 @@ func (s *stored) changes(list ...hongyan.Change) string {
 	return s.commit(core.Commit{Changes: list, Derive: true})
 }
 
+// begin makes conversations that hold nothing.
+func (s *stored) begin(ids ...hongyan.ConversationID) {
+	s.t.Helper()
+	var list []hongyan.Conversation
+	for _, id := range ids {
+		list = append(list, hongyan.Conversation{ID: id})
+	}
+	s.commit(core.Commit{Conversations: list})
+}
+
 func message(conv hongyan.ConversationID, n hongyan.Ordinal, from hongyan.UserID) hongyan.Change {
 	group, _ := conv.Group()
 	return hongyan.Change{Message: &hongyan.Message{
@@ -106,13 +116,14 @@ func TestApplyMessages(t *testing.T) {
 	t.Parallel()
 	s := newStored(t)
 	direct, group := hongyan.Direct(me, peer), hongyan.GroupConversation(5)
+	s.begin(direct, group)
 	expectEvents(t, s.changes(message(direct, 1, peer), message(direct, 2, me), message(group, 1, 77)),
 		"MessageEvent MessageEvent MessageEvent ConversationEvent ConversationEvent")
 	expectEvents(t, s.changes(message(direct, 1, peer)), "")
-	if c := s.conv(direct); c.Last != 2 || c.Unread != 1 || c.Title != "u20" || c.Peer.Name != "u20" || c.LastMessage.Ordinal != 2 {
+	if c := s.conv(direct); c.Last != 2 || c.Unread != 1 || c.LastMessage.Ordinal != 2 {
 		t.Errorf("%+v", c)
 	}
-	if c := s.conv(group); c.Last != 1 || c.Unread != 1 || c.Peer != nil {
+	if c := s.conv(group); c.Last != 1 || c.Unread != 1 {
 		t.Errorf("%+v", c)
 	}
 	// A message that is only a stub on the server stays what it is here.
@@ -164,6 +175,7 @@ func TestApplyConversations(t *testing.T) {
 	t.Parallel()
 	s := newStored(t)
 	conv := hongyan.Direct(me, peer)
+	s.begin(conv)
 	for n := range hongyan.Ordinal(6) {
 		s.changes(message(conv, n+1, peer))
 	}
@@ -193,6 +205,7 @@ func TestApplyConversations(t *testing.T) {
 	expectEvents(t, s.changes(message(conv, 9, peer)), "MessageEvent ConversationEvent")
 
 	other := hongyan.Direct(me, 30)
+	s.begin(other)
 	s.changes(message(other, 10, 30))
 	s.commit(core.Commit{Conversations: []hongyan.Conversation{{ID: hongyan.GroupConversation(1)}}})
 	all, err := s.Conversations()
@@ -205,6 +218,7 @@ func TestApplyStates(t *testing.T) {
 	t.Parallel()
 	s := newStored(t)
 	direct, group := hongyan.Direct(me, peer), hongyan.GroupConversation(5)
+	s.begin(direct, group)
 	s.changes(message(direct, 1, peer), message(group, 1, peer))
 	contact := hongyan.Contact{
 		Profile: hongyan.Profile{User: peer, Name: "bob", DisplayName: "Bob"}, State: hongyan.ContactAccepted, Remark: "Bobby",
@@ -279,7 +293,30 @@ func TestApplyStates(t *testing.T) {
 	}
 	other := message(direct, 1, peer)
 	other.Message.TimeMS++
-	expectEvents(t, s.changes(other), "MessageEvent ConversationEvent")
+	expectEvents(t, s.changes(other), "MessageEvent")
+}
+
+func TestKnows(t *testing.T) {
+	t.Parallel()
+	s := newStored(t)
+	direct, group := hongyan.Direct(me, peer), hongyan.GroupConversation(5)
+	s.begin(group)
+	state, err := s.openState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		changes []hongyan.Change
+		want    bool
+	}{
+		{nil, true},
+		{[]hongyan.Change{{Setting: &hongyan.Setting{Name: "n"}}, message(group, 1, peer)}, true},
+		{[]hongyan.Change{message(group, 1, peer), message(direct, 1, peer)}, false},
+	} {
+		if known, err := state.knows(tt.changes); known != tt.want || err != nil {
+			t.Errorf("%+v: known %v, %v", tt.changes, known, err)
+		}
+	}
 }
 
 func TestCommitComparesAndSets(t *testing.T) {
