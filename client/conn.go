@@ -99,6 +99,9 @@ func NewConn(nc net.Conn, onNotify func(*wire.Notify)) *Conn {
 // A refusal is a *hongyan.Error with the server's code. A connection that the server closes is a *ClosedError. When the
 // context ends, the connection breaks or it is closed, it is unknown whether the server has acted on the request.
 func (c *Conn) Do(ctx context.Context, op wire.Op, request, reply proto.Message) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	call := &call{op: op, reply: reply, done: make(chan struct{})}
 	seq, err := c.register(call)
 	if err != nil {

@@ -187,8 +187,15 @@ func TestConnGivesUp(t *testing.T) {
 	if err := <-done; err != enough {
 		t.Errorf("got %v", err)
 	}
+	_, done = s.begin(ctx)
+	if err := <-done; err != enough { // and nothing was sent
+		t.Errorf("got %v", err)
+	}
 	reply, done := s.begin(within(t))
 	second := s.request()
+	if second.Seq != first.Seq+1 {
+		t.Errorf("request %d after %d", second.Seq, first.Seq)
+	}
 	s.push(first.Op.Reply(), first.Seq, &wire.AuthReply{User: 1})
 	s.push(wire.Op(77), 0, nil)                  // a push of a later version
 	s.push(wire.OpHeartbeat, second.Seq, nil)    // no answer
