@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"strconv"
@@ -27,8 +27,9 @@ type DialOptions struct {
 	// TLS replaces the system's certificates and defaults.
 	TLS *tls.Config
 
-	// Pin is the fingerprint of the one certificate that is accepted, whoever signed it: the SHA-256 of its DER form in
-	// hexadecimal, with or without colons.
+	// Pin is the fingerprint of the one key that is accepted, whoever signed its certificate: "sha256//" and the base64 of
+	// the SHA-256 of its SubjectPublicKeyInfo (RFC 7469 §2.4), as the server prints it at its start. A renewed certificate
+	// keeps it as long as the key stays.
 	Pin string
 
 	// TrustFirst is asked about a certificate that nobody known has signed, when there is no Pin: nil accepts it, and the
@@ -119,7 +120,7 @@ func (o *DialOptions) tlsConfig(host string) *tls.Config {
 		leaf := state.PeerCertificates[0]
 		got := fingerprint(leaf)
 		if o.Pin != "" {
-			if got != normalPin(o.Pin) {
+			if got != o.Pin {
 				return fmt.Errorf("the server's certificate is not the pinned one: its fingerprint is %s", got)
 			}
 			return nil
@@ -140,13 +141,8 @@ func (o *DialOptions) tlsConfig(host string) *tls.Config {
 	return config
 }
 
-// fingerprint is the SHA-256 of a certificate in lower-case hexadecimal.
+// fingerprint is the Pin that accepts a certificate.
 func fingerprint(c *x509.Certificate) string {
-	sum := sha256.Sum256(c.Raw)
-	return hex.EncodeToString(sum[:])
-}
-
-// normalPin brings a fingerprint as people write it into the form of fingerprint.
-func normalPin(pin string) string {
-	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(pin), ":", ""))
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return "sha256//" + base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -137,6 +137,9 @@ func (c *credentials) ask(
 			err = s.do(ctx, op, body, reply)
 		}
 		if err == nil {
+			if told := c.learn(c.Secure, reply.GetSession()); told != "" {
+				c.Pin = told
+			}
 			return s, nil
 		}
 		conn.Close()

@@ -198,7 +198,7 @@ func (k *connector) dial(ctx context.Context, secure bool) []core.Action {
 	return k.link.Dialed()
 }
 
-// dialTrusting dials with a kept pin, and returns a new one if TrustFirst has accepted it.
+// dialTrusting dials with a kept pin, and returns a new one if the options name it or TrustFirst has accepted it.
 func dialTrusting(
 	ctx context.Context, server, kept string, secure bool, o DialOptions, onNotify func(*wire.Notify),
 ) (conn *Conn, pin string, err error) {
@@ -206,8 +206,12 @@ func dialTrusting(
 	defer cancel()
 	o.Secure = o.Secure || secure
 	o.OnNotify = onNotify
-	if o.Pin == "" {
+	switch o.Pin {
+	case "":
 		o.Pin = kept
+	case kept:
+	default:
+		pin = o.Pin
 	}
 	if ask := o.TrustFirst; ask != nil {
 		o.TrustFirst = func(fingerprint string) error {
@@ -251,12 +255,24 @@ func (k *connector) authenticate(ctx context.Context, withTicket bool) []core.Ac
 	return k.link.Authenticated(now, hints(reply.Hints), reply.Ticket != "")
 }
 
+// learn returns the fingerprint that a server tells of itself, if none is kept yet. It is believed over a plain connection,
+// which leads to this machine alone; an encrypted one has checked the certificate already.
+func (c *credentials) learn(secure bool, reply *wire.AuthReply) string {
+	if secure || c.Pin != "" {
+		return ""
+	}
+	return reply.TlsPin
+}
+
 // authenticated keeps what the device has learnt by connecting.
 func (c *Client) authenticated(secure bool, pin string, reply *wire.AuthReply) error {
 	c.setClock(reply.TimeMs)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ticket = reply.Ticket
+	if pin == "" {
+		pin = c.creds.learn(secure, reply)
+	}
 	if secure == c.creds.Secure && pin == "" {
 		return nil
 	}

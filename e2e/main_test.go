@@ -54,10 +54,16 @@ type server struct {
 	exited chan error
 }
 
-// newServer starts a server on a free port with its data in data.
+// newServer starts a server on a free port of loopback with its data in data.
 func newServer(t *testing.T, data string, args ...string) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newServerAt(t, "127.0.0.1", data, args...)
+}
+
+// newServerAt starts a server on a free port of an address.
+func newServerAt(t *testing.T, host, data string, args ...string) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +137,14 @@ func (s *server) addUser(names ...string) {
 // login makes a new device of an account, with a profile of its own.
 func (s *server) login(name string, on func(client.Event)) *client.Client {
 	s.t.Helper()
+	return s.loginWith(name, client.Options{OnEvent: on})
+}
+
+func (s *server) loginWith(name string, o client.Options) *client.Client {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	defer cancel()
-	c, err := client.Login(ctx, filepath.Join(s.t.TempDir(), "profile"), s.addr, name, name+"-secret", client.Options{OnEvent: on})
+	c, err := client.Login(ctx, filepath.Join(s.t.TempDir(), "profile"), s.addr, name, name+"-secret", o)
 	if err != nil {
 		s.t.Fatalf("login of %s: %v", name, err)
 	}

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const namespaceVar = "HONGYAN_E2E_BINARY"
@@ -15,18 +18,19 @@ func runInNamespace() bool {
 	return binary != ""
 }
 
-// inNamespace runs the body of a test in a process with user and mount namespaces of its own, where it may mount a
-// small file system without being root.
+// inNamespace runs the body of a test in a process with user, mount and network namespaces of its own, where it may
+// mount a small file system, and give itself addresses, without being root.
 func inNamespace(t *testing.T, body func(t *testing.T)) {
 	t.Helper()
 	if os.Getenv(namespaceVar) != "" {
+		setInterface(t, unix.SIOCSIFFLAGS, func(r *unix.Ifreq) { r.SetUint16(unix.IFF_UP) })
 		body(t)
 		return
 	}
 	again := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 	again.Env = append(os.Environ(), namespaceVar+"="+binary)
 	again.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 	}
@@ -50,4 +54,33 @@ func smallDisk(t *testing.T, mib string) string {
 		}
 	})
 	return dir
+}
+
+// setInterface makes a request about the loopback interface of this namespace.
+func setInterface(t *testing.T, request uint, fill func(*unix.Ifreq)) {
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(socket)
+	r, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(r)
+	if err := unix.IoctlIfreq(socket, request, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// becomeHost gives this namespace an address that is not loopback: to itself, the test is another machine.
+func becomeHost(t *testing.T, a, b, c, d byte) string {
+	t.Helper()
+	var set error
+	setInterface(t, unix.SIOCSIFADDR, func(r *unix.Ifreq) { set = r.SetInet4Addr([]byte{a, b, c, d}) })
+	if set != nil {
+		t.Fatal(set)
+	}
+	return netip.AddrFrom4([4]byte{a, b, c, d}).String()
 }

@@ -150,6 +150,7 @@ func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
 			ReconnectMinMs: uint32(reconnectMin.Milliseconds()), ReconnectMaxMs: uint32(reconnectMax.Milliseconds()),
 			MaxFrame: wire.MaxFrame,
 		},
+		Pin:  s.selfSignedPin,
 		Park: s.hub.Park,
 		After: func(d time.Duration, f func()) func() {
 			t := time.AfterFunc(d, f)
@@ -241,6 +242,14 @@ func (s *Server) Addrs() []string {
 
 // Pin is the fingerprint of the certificate's key, for clients that know the server by it.
 func (s *Server) Pin() string { return certs.Pin(s.certs.Certificate().Leaf) }
+
+// selfSignedPin is Pin if nobody but the server vouches for its certificate.
+func (s *Server) selfSignedPin() string {
+	if s.config.TLS.Cert != "" {
+		return ""
+	}
+	return s.Pin()
+}
 
 // Run works until ctx ends, then drains: clients are asked to come back after a delay that spreads them, what was
 // accepted is finished, and nil is returned. If the store fails Run returns why, at once.

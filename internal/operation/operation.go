@@ -39,6 +39,8 @@ type Desk struct {
 	Accounts *account.Service
 	Now      func() time.Time
 	Hints    *wire.Hints
+	// Pin is the fingerprint of the key of a self-signed certificate, empty for another one.
+	Pin func() string
 	// Park calls wake once when the account's log has grown, unless cancelled before.
 	Park func(u hongyan.UserID, wake func()) (cancel func())
 	// After calls f after d, unless stopped before.

@@ -44,7 +44,7 @@ func (d *Desk) loggedIn(done func(Reply, error)) func(account.Identity, error) {
 func (d *Desk) authReply(id account.Identity) *wire.AuthReply {
 	r := &wire.AuthReply{
 		User: uint64(id.User), Name: id.Name, Device: uint64(id.Device), Ticket: id.Ticket,
-		TimeMs: d.Now().UnixMilli(), Head: uint64(id.Head), Hints: d.Hints,
+		TimeMs: d.Now().UnixMilli(), Head: uint64(id.Head), Hints: d.Hints, TlsPin: d.Pin(),
 	}
 	if id.Ticket != "" {
 		r.TicketExpiresMs = id.TicketExpires.UnixMilli()

@@ -809,8 +809,11 @@ type AuthReply struct {
 	TimeMs          int64                  `protobuf:"varint,6,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"` // the server's clock
 	Head            uint64                 `protobuf:"varint,7,opt,name=head,proto3" json:"head,omitempty"`                   // version of the account's newest change
 	Hints           *Hints                 `protobuf:"bytes,8,opt,name=hints,proto3" json:"hints,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Fingerprint of the key with which the server signs its own certificate, unset if an authority has signed it. A client
+	// that learns it over a connection it trusts accepts this key when it comes back over TLS.
+	TlsPin        string `protobuf:"bytes,9,opt,name=tls_pin,json=tlsPin,proto3" json:"tls_pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AuthReply) Reset() {
@@ -897,6 +900,13 @@ func (x *AuthReply) GetHints() *Hints {
 		return x.Hints
 	}
 	return nil
+}
+
+func (x *AuthReply) GetTlsPin() string {
+	if x != nil {
+		return x.TlsPin
+	}
+	return ""
 }
 
 // What the server would like of its clients.
@@ -1394,7 +1404,7 @@ const file_hongyan_v1_session_proto_rawDesc = "" +
 	"\fdevice_token\x18\x01 \x01(\tR\vdeviceToken\x12/\n" +
 	"\asession\x18\x02 \x01(\v2\x15.hongyan.v1.AuthReplyR\asession\"#\n" +
 	"\vAuthRequest\x12\x14\n" +
-	"\x05token\x18\x01 \x01(\tR\x05token\"\xe5\x01\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\"\xfe\x01\n" +
 	"\tAuthReply\x12\x12\n" +
 	"\x04user\x18\x01 \x01(\x04R\x04user\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -1403,7 +1413,8 @@ const file_hongyan_v1_session_proto_rawDesc = "" +
 	"\x11ticket_expires_ms\x18\x05 \x01(\x03R\x0fticketExpiresMs\x12\x17\n" +
 	"\atime_ms\x18\x06 \x01(\x03R\x06timeMs\x12\x12\n" +
 	"\x04head\x18\a \x01(\x04R\x04head\x12'\n" +
-	"\x05hints\x18\b \x01(\v2\x11.hongyan.v1.HintsR\x05hints\"\xcc\x01\n" +
+	"\x05hints\x18\b \x01(\v2\x11.hongyan.v1.HintsR\x05hints\x12\x17\n" +
+	"\atls_pin\x18\t \x01(\tR\x06tlsPin\"\xcc\x01\n" +
 	"\x05Hints\x12(\n" +
 	"\x10heartbeat_min_ms\x18\x01 \x01(\rR\x0eheartbeatMinMs\x12(\n" +
 	"\x10heartbeat_max_ms\x18\x02 \x01(\rR\x0eheartbeatMaxMs\x12(\n" +
