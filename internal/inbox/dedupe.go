@@ -1,13 +1,8 @@
 package inbox
 
 import (
-	"bytes"
-	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/bits-and-blooms/bloom/v3"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/store"
@@ -22,70 +17,26 @@ const (
 )
 
 // MaxFilterBytes bounds all filters together. The oldest hours go first; for an hour without a filter every question is
-// a look-up.
+// a look-up. It is room for 33 million requests; of those that are asked about, nearly all are of this hour or the last.
 const MaxFilterBytes = 64 << 20
 
 // dedupe knows, with a filter per hour in which requests were committed, which client ids have surely not been seen.
 // A look-up in the store for a key that is not there costs more than all else in a send; the filter spares it.
 type dedupe struct {
-	hours map[uint32]*hourFilter
-	now   uint32 // the hour in which requests are committed at present
+	hours  map[uint32]*hourFilter // of the window
+	now    uint32                 // the hour in which requests are committed at present
+	bytes  int                    // of all filters
+	limit  int                    // of bytes: MaxFilterBytes
+	closed filterPieces           // the filter of a past hour, as far as it is not written down yet
 }
 
-// hourFilter holds the ids of an hour. Those of earlier terms may not be loaded yet.
-type hourFilter struct {
-	segments []*bloom.BloomFilter // each larger than the one before
-	room     uint                 // ids that still fit into the last segment
-	complete bool                 // the ids of earlier terms are in as well
-}
+func newDedupe() *dedupe { return &dedupe{hours: map[uint32]*hourFilter{}, limit: MaxFilterBytes} }
 
-const (
-	filterRate  = 1e-4 // wrong positives, each a look-up
-	firstRoom   = 1 << 13
-	largestRoom = 1 << 22
-)
+// hourOf is the hour of a time, which is the first one for times before 1970.
+func hourOf(ms int64) uint32 { return uint32(max(ms, 0) / hourMS) }
 
-func newDedupe() *dedupe { return &dedupe{hours: map[uint32]*hourFilter{}} }
-
-func hourOf(ms int64) uint32 { return uint32(ms / hourMS) }
-
-// dedupeID is what a filter holds: sender and client id.
-func dedupeID(u hongyan.UserID, id hongyan.ClientID) []byte {
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 24), uint64(u)), id[:]...)
-}
-
-func (f *hourFilter) add(id []byte) {
-	if f.room == 0 {
-		f.grow()
-	}
-	f.segments[len(f.segments)-1].Add(id)
-	f.room--
-}
-
-func (f *hourFilter) grow() {
-	f.room = min(uint(firstRoom)<<(2*len(f.segments)), largestRoom)
-	f.segments = append(f.segments, bloom.NewWithEstimates(f.room, filterRate))
-}
-
-func (f *hourFilter) mayHold(id []byte) bool {
-	for _, s := range f.segments {
-		if s.Test(id) {
-			return true
-		}
-	}
-	return false
-}
-
-func (f *hourFilter) bytes() int {
-	n := 0
-	for _, s := range f.segments {
-		n += int(s.Cap() / 8)
-	}
-	return n
-}
-
-// hour returns the filter of an hour, making an empty one. The first filter of a term for an hour is incomplete: the
-// hour may hold ids of earlier terms, until LoadFilter has brought them.
+// hour returns the filter of an hour, making an empty one that is incomplete: the hour may hold ids of earlier terms,
+// until LoadFilter has brought them.
 func (d *dedupe) hour(h uint32) *hourFilter {
 	f := d.hours[h]
 	if f == nil {
@@ -95,34 +46,82 @@ func (d *dedupe) hour(h uint32) *hourFilter {
 	return f
 }
 
-// tick closes the hour when it has passed: its filter is written down, hours beyond the window are forgotten.
+// add puts an id into the filter of the present hour.
+func (d *dedupe) add(id filterID) {
+	f := d.hour(d.now)
+	if grown := f.add(id); grown > 0 {
+		d.bytes += grown
+		d.shrink()
+	}
+}
+
+// unseen reports whether a request was surely not committed in the hour.
+func (d *dedupe) unseen(h uint32, id filterID) bool {
+	f := d.hours[h]
+	return f != nil && f.complete && !f.mayHold(id)
+}
+
+// tick turns the hour when it has passed, and goes on to write down the filter of the last.
 func (d *dedupe) tick(tx *Tx) {
-	h := hourOf(tx.nowMS)
-	if h == d.now {
-		return
+	if h := hourOf(tx.nowMS); h != d.now {
+		d.turn(tx, h)
 	}
-	if f := d.hours[d.now]; f != nil && f.complete {
-		store.PutFilter(tx.Tx, d.now, f.marshal())
-	}
-	first := d.now == 0
-	d.now = h
-	if !first {
-		d.hour(h).complete = true // it begins now, in this term
-	}
+	d.closed.put(tx.Tx)
+}
+
+// turn begins the hour h. Hours beyond the window are forgotten.
+func (d *dedupe) turn(tx *Tx, h uint32) {
 	oldest := oldestHour(h)
-	maps.DeleteFunc(d.hours, func(h uint32, _ *hourFilter) bool { return h < oldest })
+	maps.DeleteFunc(d.hours, func(h uint32, f *hourFilter) bool {
+		if h < oldest {
+			d.bytes -= f.bytes()
+		}
+		return h < oldest
+	})
 	store.ForgetOriginals(tx.Tx, oldest)
-	d.shrink()
+	if f := d.hours[d.now]; f != nil && f.complete && !f.dropped {
+		d.closed = filterPieces{hour: d.now, rest: f.marshal()}
+	}
+	if d.now != 0 { // else this is the first hour of the term, which may hold requests of earlier ones
+		for next := max(d.now+1, oldest); next <= h; next++ {
+			d.hour(next).complete = true // nothing was committed in it before now
+		}
+	}
+	d.now = h
 }
 
 // oldestHour is the first hour in which a request may have been committed whose retry is still accepted.
 func oldestHour(now uint32) uint32 { return now - min(now, WindowHours+2) }
 
+// install adds the ids of earlier terms to an hour.
+func (d *dedupe) install(h uint32, earlier *hourFilter) {
+	if h < oldestHour(d.now) {
+		return
+	}
+	f := d.hour(h)
+	if f.complete {
+		return
+	}
+	f.complete = true
+	if f.dropped || earlier.dropped {
+		d.bytes -= f.bytes()
+		f.drop()
+		return
+	}
+	d.bytes += earlier.bytes()
+	f.segments = append(earlier.segments, f.segments...) // the last one stays the one that has room
+	d.shrink()
+}
+
+// shrink drops the filters of the oldest hours until the rest is within the limit.
 func (d *dedupe) shrink() {
-	total := 0
-	for _, h := range slices.Backward(slices.Sorted(maps.Keys(d.hours))) {
-		if total += d.hours[h].bytes(); total > MaxFilterBytes && h != d.now {
-			delete(d.hours, h)
+	for _, h := range slices.Sorted(maps.Keys(d.hours)) {
+		if d.bytes <= d.limit {
+			return
+		}
+		if n := d.hours[h].bytes(); n > 0 {
+			d.hours[h].drop()
+			d.bytes -= n
 		}
 	}
 }
@@ -139,9 +138,9 @@ func (tx *Tx) Original(sender hongyan.UserID, id hongyan.ClientID, firstAttemptM
 		return nil, hongyan.Errorf(hongyan.ClockSkew, "the first attempt lies in the future, the server's clock is at %d ms",
 			tx.nowMS).WithHint("correct first_attempt_ms by the server's clock and send again")
 	}
-	key := dedupeID(sender, id)
+	key := filterIDOf(sender, id)
 	for h := hourOf(firstAttemptMS - SkewMS); h <= hourOf(tx.nowMS); h++ {
-		if f := tx.e.dedupe.hours[h]; f != nil && f.complete && !f.mayHold(key) {
+		if tx.e.dedupe.unseen(h, key) {
 			continue
 		}
 		if o, err := store.GetOriginal(tx, h, sender, id); o != nil || err != nil {
@@ -153,89 +152,6 @@ func (tx *Tx) Original(sender hongyan.UserID, id hongyan.ClientID, firstAttemptM
 
 // Remember notes what a request led to, for its retries.
 func (tx *Tx) Remember(sender hongyan.UserID, id hongyan.ClientID, o store.Original) {
-	h := hourOf(tx.nowMS)
-	tx.e.dedupe.hour(h).add(dedupeID(sender, id))
-	store.PutOriginal(tx.Tx, h, sender, id, o)
-}
-
-// Filters lists the hours up to nowMS that may hold ids of earlier terms, newest first: LoadFilter makes the command
-// that brings them in. Until then their questions are look-ups: slower, not wrong.
-func Filters(nowMS int64) []uint32 {
-	var hours []uint32
-	for h := hourOf(nowMS); h >= oldestHour(hourOf(nowMS)) && h > 0; h-- {
-		hours = append(hours, h)
-	}
-	return hours
-}
-
-// LoadFilter reads the filter of an hour from a view that was taken before the engine's first round, or builds it from
-// the hour's records, and returns the command that installs it.
-func LoadFilter(r store.Reader, hour uint32) (Command, error) {
-	raw, err := store.GetFilter(r, hour)
-	if err != nil {
-		return nil, err
-	}
-	f := &hourFilter{}
-	if raw == nil || f.unmarshal(raw) != nil {
-		f = &hourFilter{}
-		err = store.ListOriginals(r, hour, func(id []byte) bool { f.add(id); return true })
-	}
-	return &installFilter{hour, f}, err
-}
-
-type installFilter struct {
-	hour   uint32
-	filter *hourFilter
-}
-
-func (c *installFilter) Do(tx *Tx) error {
-	d := tx.e.dedupe
-	if c.hour < oldestHour(d.now) {
-		return nil
-	}
-	f := d.hour(c.hour)
-	if !f.complete {
-		// What came in this term stays in the last segment, where there is room.
-		f.segments = append(c.filter.segments, f.segments...)
-		f.complete = true
-	}
-	d.shrink()
-	return nil
-}
-
-func (c *installFilter) Done(error) {}
-
-// marshal writes the segments one after the other, each behind its length, big-endian 32 bits.
-func (f *hourFilter) marshal() []byte {
-	var out bytes.Buffer
-	for _, s := range f.segments {
-		raw, err := s.MarshalBinary()
-		if err != nil {
-			panic(err) // only for a writer that fails
-		}
-		out.Write(binary.BigEndian.AppendUint32(nil, uint32(len(raw))))
-		out.Write(raw)
-	}
-	if out.Len() == 0 {
-		out.Write(make([]byte, 4)) // an hour without ids is worth remembering too
-	}
-	return out.Bytes()
-}
-
-func (f *hourFilter) unmarshal(raw []byte) error {
-	for len(raw) > 0 {
-		if len(raw) < 4 || uint64(len(raw)-4) < uint64(binary.BigEndian.Uint32(raw)) {
-			return fmt.Errorf("inbox: filter is cut short")
-		}
-		n := binary.BigEndian.Uint32(raw)
-		if n > 0 {
-			s := new(bloom.BloomFilter)
-			if err := s.UnmarshalBinary(raw[4 : 4+n]); err != nil {
-				return err
-			}
-			f.segments = append(f.segments, s)
-		}
-		raw = raw[4+n:]
-	}
-	return nil
+	tx.e.dedupe.add(filterIDOf(sender, id))
+	store.PutOriginal(tx.Tx, tx.e.dedupe.now, sender, id, o)
 }

@@ -32,11 +32,11 @@ func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
 	rounds := make(chan *Round, 1)
 	settled := make(chan struct{})
 	w.done.Add(4)
-	view := e.store.View() // of the terms before this one
+	view, hours := e.store.View(), e.Filters(now().UnixMilli()) // of the terms before this one
 	go func() {
 		defer w.done.Done()
 		defer view.Close()
-		w.loadFilters(view)
+		w.loadFilters(view, hours)
 	}()
 	go func() {
 		defer w.done.Done()
@@ -143,15 +143,25 @@ func (w *Writer) take(waiting []Command) []Command {
 	return waiting
 }
 
-// loadFilters brings the deduplication filters of earlier terms in, newest first, while the writer already works.
-func (w *Writer) loadFilters(view *store.View) {
-	for _, hour := range Filters(w.now().UnixMilli()) {
-		c, err := LoadFilter(view, hour)
-		if err != nil {
-			return // the store is unreadable, which the rounds will meet themselves; look-ups remain correct
+// loadFilters brings the deduplication filters of earlier terms in, newest first, while the writer already works. What
+// cannot be read or has no room is looked up instead.
+func (w *Writer) loadFilters(view *store.View, hours []uint32) {
+	open := func() bool {
+		select {
+		case <-w.stop:
+			return false
+		default:
+			return true
 		}
-		// There is one for each hour of the window, so they need no bound of their own.
-		if w.push(c, QueuedCommands+WindowHours+3) != nil {
+	}
+	bytes := 0
+	for _, hour := range hours {
+		f, err := LoadFilter(view, hour, open)
+		if err != nil || f == nil {
+			return
+		}
+		// There is one for each hour of the window, so they need no bound of their own in the queue.
+		if bytes += f.Bytes(); bytes > MaxFilterBytes || w.push(f, QueuedCommands+len(hours)) != nil {
 			return
 		}
 	}

@@ -66,7 +66,7 @@ func TestFailureIsToldAtOnce(t *testing.T) {
 // TestSubmitWhileClosing makes sure that whatever Submit took is answered, once, however Close falls between.
 func TestSubmitWhileClosing(t *testing.T) {
 	t.Parallel()
-	for range 2000 {
+	for range 500 {
 		_, w := newWriter(t, kv.NewMemory(), nil)
 		closed := make(chan struct{})
 		var sources sync.WaitGroup

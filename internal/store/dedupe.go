@@ -1,7 +1,8 @@
 package store
 
 import (
-	"fmt"
+	"encoding/binary"
+	"errors"
 
 	"github.com/hongyan-im/hongyan"
 )
@@ -25,18 +26,26 @@ func GetOriginal(r Reader, hour uint32, sender hongyan.UserID, id hongyan.Client
 	}
 	var o Original
 	if len(raw) < len(o.Digest) {
-		return nil, fmt.Errorf("store: deduplication record of %d bytes is damaged", len(raw))
+		return nil, damaged(dedupeKey(hour, sender, id), "it is cut short")
 	}
 	o.Result = raw[copy(o.Digest[:], raw):]
 	return &o, nil
 }
 
-// ListOriginals calls visit with the sender and client id, as the 24 bytes of the key, of everything remembered in an
-// hour, until visit returns false.
-func ListOriginals(r Reader, hour uint32, visit func(id []byte) bool) error {
+// ListOriginals calls visit with the sender and client id of everything remembered in an hour, until visit returns false.
+func ListOriginals(r Reader, hour uint32, visit func(sender hongyan.UserID, id hongyan.ClientID) bool) error {
 	prefix := num32([]byte{tabDedupe}, hour)
 	it := r.scan(prefix, after(prefix), false)
-	for it.Next() && visit(it.Key()[len(prefix):]) {
+	for it.Next() {
+		var id hongyan.ClientID
+		of := it.Key()[len(prefix):]
+		if len(of) != 8+len(id) {
+			return errors.Join(damaged(it.Key(), "its key has a wrong length"), it.Close())
+		}
+		copy(id[:], of[8:])
+		if !visit(hongyan.UserID(binary.BigEndian.Uint64(of)), id) {
+			break
+		}
 	}
 	return it.Close()
 }
@@ -47,19 +56,14 @@ func ForgetOriginals(tx *Tx, before uint32) {
 	tx.batch.DeleteRange([]byte{tabFilter}, num32([]byte{tabFilter}, before))
 }
 
-// filterChunk is how many bytes of a filter stand in one value.
-const filterChunk = 1 << 20
+// MaxFilterPiece bounds a piece of a filter, in bytes.
+const MaxFilterPiece = 1 << 20
 
-// PutFilter writes the filter of an hour.
-func PutFilter(tx *Tx, hour uint32, filter []byte) {
-	for chunk := uint32(0); len(filter) > 0; chunk++ {
-		n := min(len(filter), filterChunk)
-		tx.add(filterKey(hour, chunk), filter[:n])
-		filter = filter[n:]
-	}
-}
+// PutFilter writes a piece of the filter of an hour. Pieces are numbered from 0.
+func PutFilter(tx *Tx, hour, piece uint32, b []byte) { tx.add(filterKey(hour, piece), b) }
 
-// GetFilter reads the filter of an hour, or nil.
+// GetFilter reads all pieces of the filter of an hour that there are, in order, as one, or nil. Whether the last ones are
+// missing must show in the content.
 func GetFilter(r Reader, hour uint32) ([]byte, error) {
 	var filter []byte
 	prefix := num32([]byte{tabFilter}, hour)

@@ -99,7 +99,12 @@ func encode(v any) []byte { return must(encMode.Marshal(v)) } // records hold no
 func decode[V any](key, raw []byte) (*V, error) {
 	v := new(V)
 	if err := decMode.Unmarshal(raw, v); err != nil {
-		return nil, fmt.Errorf("store: record %x is damaged: %w", key, err)
+		return nil, damaged(key, err.Error())
 	}
 	return v, nil
+}
+
+// damaged is the error for a record that this program did not write.
+func damaged(key []byte, why string) error {
+	return fmt.Errorf("store: record %x is damaged: %s", key, why)
 }
