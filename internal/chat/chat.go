@@ -41,7 +41,8 @@ const (
 	MaxConversations = 200       // in a list of conversations
 	WindowSize       = 50        // conversations in a reset's window
 	CachedCursors    = 1 << 16   // devices whose acknowledged version is remembered
-	scanReceipts     = 1000      // log entries or messages looked through at once for receipts
+	scanUnread       = 4 * hongyan.MaxUnread
+	scanReceipts     = 1000 // log entries or messages looked through at once for receipts
 )
 
 // Config is what an operator decides.

@@ -160,11 +160,19 @@ func addPeer(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, c *hon
 	return err
 }
 
-// unread counts the messages of others, not recalled, that u may see and has not read, up to hongyan.MaxUnread.
+// unread counts the messages of others, not recalled, that u may see and has not read, up to hongyan.MaxUnread. It looks
+// through the newest scanUnread messages: more than that are not read by whom never reads.
 func unread(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, v *store.ConversationView, end hongyan.Ordinal) (int, error) {
+	if peer, direct := id.Peer(u); direct && peer == u {
+		return 0, nil
+	}
+	from := max(v.Read, v.Joined, v.Cleared) + 1
+	if end > scanUnread {
+		from = max(from, end-scanUnread+1)
+	}
 	n := 0
-	err := store.ListMessages(r, id, max(v.Read, v.Joined, v.Cleared)+1, end, false, func(m *hongyan.Message) bool {
-		if m.From != u && m.State == hongyan.Present {
+	err := store.ListSenders(r, id, from, end, func(_ hongyan.Ordinal, sender hongyan.UserID, s hongyan.MessageState) bool {
+		if sender != u && s == hongyan.Present {
 			n++
 		}
 		return n < hongyan.MaxUnread
@@ -199,7 +207,7 @@ func (s *Service) History(c Caller, q HistoryQuery, done func(History, error)) {
 		}
 		from, to := bounds(v, last)
 		if q.After != 0 {
-			from = max(from, q.After+1)
+			from = max(from, min(q.After, last)+1)
 		} else if q.Before != 0 {
 			to = min(to, q.Before-1)
 		}

@@ -59,16 +59,15 @@ func TestPagesOfLargeMessagesFitFrames(t *testing.T) {
 		Ref: strings.Repeat("r", 512), Name: strings.Repeat("n", 512), MIME: strings.Repeat("m", 512), SHA256: make([]byte, 32),
 	}, Quote: &hongyan.Quote{Ordinal: 1, Excerpt: strings.Repeat("q", 512)}, Forward: &hongyan.Forward{FromName: strings.Repeat("f", 512)}}}
 	var want []hongyan.Ordinal
-	for i := range 40 {
-		alice.says(c, large)
-		want = append(want, hongyan.Ordinal(i+1))
-	}
-	for i := range 600 {
+	alice.floods(c, large, 40)
+	for range 600 {
 		d := small
 		d.ClientID, d.FirstAttemptMS = w.newClientID(), w.Now().UnixMilli()
-		_, err := alice.draft(d)
-		must(t, err)
-		want = append(want, hongyan.Ordinal(i+41))
+		w.chat.Send(alice.Caller, d, func(_ Sent, err error) { must(t, err) })
+	}
+	w.Rest()
+	for o := range hongyan.Ordinal(640) {
+		want = append(want, o+1)
 	}
 	fresh := w.device("bob")
 	for _, d := range []*device{bob, fresh} {
@@ -110,21 +109,30 @@ func TestPagesOfLargeStatesFitFrames(t *testing.T) {
 	avatar := strings.Repeat("a", hongyan.MaxLabel)
 	announcement := strings.Repeat("😀", MaxAnnouncement)
 	const many = 360
-	for i := range many {
-		other := w.people(fmt.Sprintf("other-%d-%s", i, strings.Repeat("x", 20)))[0]
-		must(t, other.setProfile(ProfileChange{DisplayName: &name, Avatar: &avatar, Bio: &bio}))
-		must(t, other.askWith(alice, note))
-		must(t, alice.answer(other, true))
-		_, err := alice.setContact(other.User, ContactChange{Remark: &name})
-		must(t, err)
-		other.says(alice.with(other), strings.Repeat("x", 8<<10))
-		g := other.founds(name, alice)
-		_, err = other.setGroup(g, GroupChange{Announcement: &announcement, Avatar: &avatar})
-		must(t, err)
+	names := make([]string, many)
+	for i := range names {
+		names[i] = fmt.Sprintf("other-%d-%s", i, strings.Repeat("x", 20))
 	}
+	contact := func(_ hongyan.Contact, err error) { must(t, err) }
+	for _, other := range w.people(names...) {
+		w.chat.SetProfile(other.Caller, ProfileChange{DisplayName: &name, Avatar: &avatar, Bio: &bio},
+			func(_ hongyan.Profile, err error) { must(t, err) })
+		w.chat.AskContact(other.Caller, Target{User: alice.User}, note, contact)
+		w.chat.AnswerContact(alice.Caller, other.User, true, contact)
+		w.chat.SetContact(alice.Caller, other.User, ContactChange{Remark: &name}, contact)
+		w.chat.Send(other.Caller, w.text(alice.with(other), strings.Repeat("x", 8<<10)), func(_ Sent, err error) { must(t, err) })
+		w.chat.CreateGroup(other.Caller, NewGroup{Title: name, Others: targetsOf(alice)}, func(g hongyan.Group, err error) {
+			must(t, err)
+			w.chat.SetGroup(other.Caller, g.ID, GroupChange{Announcement: &announcement, Avatar: &avatar},
+				func(_ hongyan.Group, err error) { must(t, err) })
+		})
+	}
+	w.Rest()
 	for i := range MaxSettings {
-		must(t, alice.setting(fmt.Sprint("setting", i), strings.Repeat("v", hongyan.MaxSetting)))
+		setting := hongyan.Setting{Name: fmt.Sprint("setting", i), Value: make([]byte, hongyan.MaxSetting)}
+		w.chat.SetSetting(alice.Caller, setting, func(err error) { must(t, err) })
 	}
+	w.Rest()
 	alice.pageThrough()
 	if len(alice.contacts) != many || len(alice.groups) != many || len(alice.settings) != MaxSettings {
 		t.Errorf("%d contacts, %d groups and %d settings came", len(alice.contacts), len(alice.groups), len(alice.settings))

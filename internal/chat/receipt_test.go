@@ -169,10 +169,11 @@ func TestALargeGroupHasCountsAndNoReceipts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Config{})
 	alice := w.people("alice")[0]
-	var others []*device
-	for i := range MaxReceiptGroup {
-		others = append(others, w.people(fmt.Sprint("other", i))...)
+	names := make([]string, MaxReceiptGroup)
+	for i := range names {
+		names[i] = fmt.Sprint("other", i)
 	}
+	others := w.people(names...)
 	g := alice.founds("many", others...)
 	c := hongyan.GroupConversation(g)
 	o := alice.says(c, "hello")
@@ -243,10 +244,7 @@ func TestALongCatchUpIsDeliveredWhole(t *testing.T) {
 	p := w.people("alice", "bob", "carol")
 	alice, bob, carol := p[0], p[1], p[2]
 	bob.sync()
-	var last hongyan.Ordinal
-	for range 3*scanReceipts + 10 {
-		last = alice.says(alice.with(bob), "x")
-	}
+	last := alice.floods(alice.with(bob), "x", 3*scanReceipts+10)
 	carol.says(carol.with(bob), "the last")
 	bob.key = hongyan.KeyAt(w.chat.Generation(), bob.User, bob.beat(bob.key).Head)
 	w.chat.Acknowledge(bob.Caller, bob.key)
@@ -270,10 +268,7 @@ func TestALongReadIsToldToAllWriters(t *testing.T) {
 	g := alice.founds("friends", bob, carol)
 	c := hongyan.GroupConversation(g)
 	alice.says(c, "long ago")
-	var last hongyan.Ordinal
-	for range scanReceipts + 10 {
-		last = bob.says(c, "x")
-	}
+	last := bob.floods(c, "x", scanReceipts+10)
 	must(t, carol.read(c, last))
 	alice.wantReceipt("read", c, carol, last, last)
 	bob.wantReceipt("read", c, carol, last, last)

@@ -32,6 +32,19 @@ func (d *device) says(c hongyan.ConversationID, texts ...string) (o hongyan.Ordi
 	return o
 }
 
+// floods sends a text many times, in few rounds.
+func (d *device) floods(c hongyan.ConversationID, text string, times int) (last hongyan.Ordinal) {
+	d.w.t.Helper()
+	for range times {
+		d.w.chat.Send(d.Caller, d.w.text(c, text), func(sent Sent, err error) {
+			must(d.w.t, err)
+			last = sent.Ordinal
+		})
+	}
+	d.w.Rest()
+	return last
+}
+
 func (d *device) try(start func(done func(error))) error {
 	d.w.t.Helper()
 	return shardtest.Try(d.w.Shard, start)
@@ -111,11 +124,9 @@ func (d *device) view(c hongyan.ConversationID) hongyan.Conversation {
 	return list[0]
 }
 
-func (d *device) ask(other *device) error { return d.askWith(other, "hello") }
-
-func (d *device) askWith(other *device, note string) error {
+func (d *device) ask(other *device) error {
 	_, err := shardtest.Ask(d.w.Shard, func(done func(hongyan.Contact, error)) {
-		d.w.chat.AskContact(d.Caller, Target{User: other.User}, note, done)
+		d.w.chat.AskContact(d.Caller, Target{User: other.User}, "hello", done)
 	})
 	return err
 }

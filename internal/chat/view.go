@@ -112,7 +112,9 @@ func (s *Service) SetConversation(c Caller, conversation hongyan.ConversationID,
 				v.Muted = *change.Muted
 			}
 			if change.Hidden != nil {
-				v.Hidden, v.HiddenAt = *change.Hidden, last
+				if v.Hidden, v.HiddenAt = *change.Hidden, 0; v.Hidden {
+					v.HiddenAt = last
+				}
 			}
 		})
 	}, finish(done))

@@ -43,16 +43,11 @@ func newWorld(t testing.TB, c Config) *world {
 // people makes accounts with one device each.
 func (w *world) people(names ...string) []*device {
 	w.t.Helper()
-	list := make([]*device, len(names))
-	for i, name := range names {
-		if _, err := shardtest.Ask(w.Shard, func(done func(accounts.Record, error)) {
-			w.accounts.Create(name, "", "", done)
-		}); err != nil {
-			w.t.Fatal(err)
-		}
-		list[i] = w.device(name)
+	for _, name := range names {
+		w.accounts.Create(name, "", "", func(_ accounts.Record, err error) { must(w.t, err) })
 	}
-	return list
+	w.Rest()
+	return w.devices(names...)
 }
 
 func (w *world) pair(a, b string) (*device, *device) {
@@ -62,15 +57,19 @@ func (w *world) pair(a, b string) (*device, *device) {
 }
 
 // device makes a further device of an account.
-func (w *world) device(name string) *device {
+func (w *world) device(name string) *device { w.t.Helper(); return w.devices(name)[0] }
+
+func (w *world) devices(names ...string) []*device {
 	w.t.Helper()
-	id, err := shardtest.Ask(w.Shard, func(done func(accounts.Identity, error)) {
-		w.accounts.Mint(name, accounts.NewDevice{Class: hongyan.ClassBot}, accounts.Peer{}, done)
-	})
-	if err != nil {
-		w.t.Fatal(err)
+	var list []*device
+	for _, name := range names {
+		w.accounts.Mint(name, accounts.NewDevice{Class: hongyan.ClassBot}, accounts.Peer{}, func(id accounts.Identity, err error) {
+			must(w.t, err)
+			list = append(list, newDevice(w, name, Caller{id.User, id.Device}))
+		})
 	}
-	return newDevice(w, name, Caller{id.User, id.Device})
+	w.Rest()
+	return list
 }
 
 // disable is what an operator does to an account.
