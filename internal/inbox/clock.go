@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/hongyan-im/hongyan/internal/store"
 )
@@ -17,8 +18,11 @@ const (
 
 func (c *clock) load(r store.Reader) error {
 	raw, err := store.Meta.Get(r, metaClock)
-	if err != nil || raw == nil || len(*raw) != 8 {
+	switch {
+	case err != nil || raw == nil:
 		return err
+	case len(*raw) != 8:
+		return fmt.Errorf("inbox: the clock's record is damaged: %x", *raw)
 	}
 	c.kept = int64(binary.BigEndian.Uint64(*raw))
 	c.told = c.kept

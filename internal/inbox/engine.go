@@ -121,7 +121,10 @@ func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
 	}
 	view := s.View()
 	defer view.Close()
-	return e, e.clock.load(view)
+	if err := e.clock.load(view); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Term is the term of this ownership of the shard.
