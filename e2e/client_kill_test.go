@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
@@ -181,5 +180,5 @@ func TestReceiverKilled(t *testing.T) {
 		t.Errorf("the store has %d messages, want %d", len(kept), messages)
 	}
 	checkHistory(t, "bob's store", kept, acked.sent())
-	t.Log(fmt.Sprintf("%d messages, %d lines", messages, len(lines)))
+	t.Logf("%d messages, %d lines", messages, len(lines))
 }
