@@ -230,23 +230,26 @@ func (s *screen) drawTitle(c *chat, columns int) string {
 	if peer := c.conv.Peer; peer != nil && peer.User != s.me && OneLine(c.conv.Title) != peer.Name {
 		detail = "@" + OneLine(peer.Name)
 	}
-	detail = s.m.fit(detail, columns-s.m.width(back)-s.m.width(title)-3)
+	if g, group := c.conv.ID.Group(); group && s.sizes[g] > 0 {
+		detail = s.words.members(s.sizes[g])
+	}
+	if s.m.width(detail) > columns-s.m.width(back)-s.m.width(title)-3 {
+		detail = ""
+	}
 	return " " + s.paint.faint.Render(back) + s.paint.bold.Render(title) + "  " + s.paint.faint.Render(detail)
 }
 
 // drawHistory draws the part of the conversation that the view shows, at the bottom of its rows.
 func (s *screen) drawHistory(c *chat, columns int) []string {
 	height := s.historyRows()
-	all := s.rowsOf(c, columns)
 	v := &c.view
-	v.scroll = min(v.scroll, max(len(all)-height, 0))
-	end := len(all) - v.scroll
-	lines := make([]string, 0, height)
-	for _, r := range all[max(end-height, 0):end] {
-		lines = append(lines, r.text)
-	}
-	for len(lines) < height {
-		lines = append([]string{""}, lines...)
+	rows := s.layOut(c, columns, height)
+	v.scroll = min(v.scroll, max(len(rows)-height, 0))
+	lines := make([]string, height)
+	for i := range lines {
+		if at := v.scroll + i; at < len(rows) {
+			lines[height-1-i] = rows[at].text
+		}
 	}
 	return lines
 }
@@ -329,7 +332,7 @@ func (s *screen) drawStatus() string {
 			left += " · " + s.words.retryIn(wait)
 		}
 		if s.link.Err != nil {
-			left += " · " + OneLine(s.link.Err.Error())
+			left += " · " + OneLine(reason(s.link.Err))
 		}
 	}
 	left = s.m.fit(left, s.width-2)

@@ -149,12 +149,12 @@ func (s *screen) pressedInTalk(key string, k tea.KeyPressMsg) []any {
 	case "pgdown":
 		return s.scroll(c, -max(s.historyRows()-1, 1))
 	case "ctrl+home":
-		return s.scroll(c, len(c.view.rows))
+		return s.scroll(c, farAway)
 	case "ctrl+end":
-		return s.scroll(c, -len(c.view.rows))
+		return s.scroll(c, -farAway)
 	case "esc":
 		if c.view.scroll > 0 {
-			return s.scroll(c, -len(c.view.rows))
+			return s.scroll(c, -farAway)
 		}
 		s.pane = listPane
 	case "ctrl+r":
@@ -183,18 +183,22 @@ func (s *screen) send(c *chat) []any {
 	c.draft.clear()
 	c.newFrom = 0
 	s.revision++
-	return append(s.scroll(c, -len(c.view.rows)), sendText{c.conv.ID, text})
+	return append(s.scroll(c, -farAway), sendText{c.conv.ID, text})
 }
 
-// scroll moves the view up by rows, or down if they are negative, and asks for older messages near the top.
+// farAway is more rows than any conversation has.
+const farAway = 1 << 30
+
+// scroll moves the view up by rows, or down if they are negative, and asks for older messages at the top.
 func (s *screen) scroll(c *chat, rows int) []any {
-	all := len(s.rowsOf(c, s.talkColumns()))
 	v := &c.view
-	v.scroll = min(max(v.scroll+rows, 0), max(all-s.historyRows(), 0))
+	height := s.historyRows()
+	all := len(s.layOut(c, s.talkColumns(), max(rows, 0)+height))
+	v.scroll = min(max(v.scroll+rows, 0), max(all-height, 0))
 	if v.scroll == 0 {
 		v.below = 0
 	}
-	if rows > 0 && v.scroll+s.historyRows() >= all && c.opened && !c.complete && !c.fetching && len(c.messages) > 0 {
+	if rows > 0 && v.whole && v.scroll+height >= all && c.opened && !c.complete && !c.fetching && len(c.messages) > 0 {
 		c.fetching = true
 		return []any{fetchOlder{c.conv, c.messages[0].Ordinal}}
 	}

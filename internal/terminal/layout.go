@@ -2,7 +2,8 @@ package terminal
 
 import (
 	"cmp"
-	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,18 +18,23 @@ const (
 
 // row is a line of a conversation on the screen.
 type row struct {
-	text string          // with styles, at most as wide as the pane
-	item string          // the message that it belongs to
-	part int             // which of its rows it is
-	last hongyan.Ordinal // the message's ordinal, zero for one that is not sent
+	text string // with styles, at most as wide as the pane
+	item string // the message that it belongs to
+	part int    // which of its rows it is, from its first
 }
 
-// view is where in a conversation a person looks.
+// view is where in a conversation a person looks, and the rows around. They are laid out from the newest message up, only
+// as far as somebody has looked, because there may be thousands of messages.
 type view struct {
 	scroll int // rows below the lowest one that is shown
 	below  int // messages that came there since
-	rows   []row
-	made   layoutKey
+
+	rows    []row               // from the lowest up
+	pending []client.OutboxItem // behind the messages
+	above   int                 // messages and pending ones that are not laid out yet
+	whole   bool                // all are
+	newAt   int                 // the message before which new ones begin, -1 if there are none
+	made    layoutKey
 }
 
 // layoutKey is everything that rows depend on.
@@ -37,29 +43,77 @@ type layoutKey struct {
 	day               string
 }
 
-// rowsOf lays a conversation out. The lowest row that is shown stays where it is, unless it is the last one.
-func (s *screen) rowsOf(c *chat, columns int) []row {
-	key := layoutKey{s.revision, columns, s.now.Format(time.DateOnly)}
+// layOut returns the rows of a conversation from the lowest up: those below the view and at least so many more, or all.
+// After a change the lowest row that is shown stays where it is, unless it is the very last one.
+func (s *screen) layOut(c *chat, columns, more int) []row {
 	v := &c.view
-	if v.made == key {
-		return v.rows
-	}
-	var anchor row
-	if v.scroll > 0 && v.scroll < len(v.rows) {
-		anchor = v.rows[len(v.rows)-1-v.scroll]
-	}
-	w := writer{s: s, c: c, columns: columns}
-	w.write()
-	v.rows, v.made = w.rows, key
-	if anchor.item != "" {
-		for i := len(v.rows) - 1; i >= 0; i-- {
-			if r := v.rows[i]; r.item == anchor.item && r.part <= anchor.part {
-				v.scroll = len(v.rows) - 1 - i
-				break
-			}
+	key := layoutKey{s.revision, columns, s.now.Format(time.DateOnly)}
+	if v.made != key {
+		var anchor row
+		if v.scroll > 0 && v.scroll < len(v.rows) {
+			anchor = v.rows[v.scroll]
+		}
+		pending := s.outbox.of(c)
+		*v = view{
+			scroll: v.scroll, below: v.below, pending: pending, above: len(c.messages) + len(pending), newAt: c.firstNew(s.me), made: key,
+		}
+		if i := s.find(c, columns, anchor); i >= 0 {
+			v.scroll = i
 		}
 	}
+	for len(v.rows) < v.scroll+more && s.extend(c, columns) {
+	}
 	return v.rows
+}
+
+// find returns where a row of an earlier layout stands now, -1 if its message is gone.
+func (s *screen) find(c *chat, columns int, wanted row) int {
+	if wanted.item == "" {
+		return -1
+	}
+	v := &c.view
+	for i := 0; ; i++ {
+		for i == len(v.rows) {
+			if !s.extend(c, columns) {
+				return -1
+			}
+		}
+		if r := v.rows[i]; r.item == wanted.item && r.part <= wanted.part {
+			return i
+		}
+	}
+}
+
+// firstNew is the first message of somebody else that was unread when the conversation was opened, -1 if there is none.
+func (c *chat) firstNew(me hongyan.UserID) int {
+	if c.newFrom == 0 {
+		return -1
+	}
+	for i, _ := c.find(c.newFrom); i < len(c.messages); i++ {
+		if c.messages[i].From != me {
+			return i
+		}
+	}
+	return -1
+}
+
+// extend lays out one message more, upwards, and in the end what stands above all. It reports whether there was one.
+func (s *screen) extend(c *chat, columns int) bool {
+	v := &c.view
+	if v.whole {
+		return false
+	}
+	w := writer{s: s, c: c, columns: columns}
+	if v.above > 0 {
+		v.above--
+		w.entry(v.above)
+	} else {
+		v.whole = true
+		w.top()
+	}
+	slices.Reverse(w.rows)
+	v.rows = append(v.rows, w.rows...)
+	return true
 }
 
 // entry is one message to be laid out, sent or not.
@@ -70,56 +124,18 @@ type entry struct {
 	item     string
 }
 
-// writer lays out one conversation.
-type writer struct {
-	s       *screen
-	c       *chat
-	columns int
-	rows    []row
-
-	present  entry
-	part     int
-	day      string
-	from     hongyan.UserID // of the message above, zero if its name does not stand for the next one
-	fromTime time.Time
-	marked   bool // where the new messages begin
-}
-
-func (w *writer) write() {
-	s, c := w.s, w.c
-	w.present = entry{item: "top"}
-	switch {
-	case c.complete && len(c.messages) > 0:
-		w.add(s.paint.line(s.m, s.words.beginning, w.columns))
-	case c.complete && len(s.outbox.of(c)) == 0:
-		w.add(s.paint.faint.Render(s.m.fit(s.words.empty, w.columns)))
-	case !c.complete:
-		w.add(s.paint.faint.Render(s.m.fit(s.words.older, w.columns)))
+// entryAt is the i-th message or, behind the last, one on its way out.
+func (s *screen) entryAt(c *chat, i int) entry {
+	if n := len(c.messages); i >= n {
+		return s.pendingEntry(c, c.view.pending[i-n])
 	}
-	for _, e := range s.entries(c) {
-		w.entry(e)
-	}
-}
-
-// entries lists the messages of a conversation with those on their way out. One that was sent but has not come back
-// yet stands where its ordinal puts it.
-func (s *screen) entries(c *chat) []entry {
-	pending := s.outbox.of(c)
-	list := make([]entry, 0, len(c.messages)+len(pending))
-	next := 0
-	for i := range c.messages {
-		m := &c.messages[i]
-		list = append(list, entry{message: m, progress: c.progressOf(m), item: fmt.Sprintf("o%d", m.Ordinal)})
-	}
-	for ; next < len(pending); next++ {
-		list = append(list, s.pendingEntry(c, pending[next]))
-	}
-	return list
+	m := &c.messages[i]
+	return entry{message: m, progress: c.progressOf(m), item: "o" + strconv.FormatUint(uint64(m.Ordinal), 10)}
 }
 
 func (s *screen) pendingEntry(c *chat, it client.OutboxItem) entry {
 	m := &hongyan.Message{Conversation: c.conv.ID, From: s.me, ClientID: it.ID, TimeMS: it.QueuedMS, Content: it.Content}
-	e := entry{message: m, item: fmt.Sprintf("c%x", it.ID)}
+	e := entry{message: m, item: "c" + string(it.ID[:])}
 	switch it.State {
 	case client.StateSent:
 		m.Ordinal, m.TimeMS = it.Result.Ordinal, it.Result.TimeMS
@@ -130,42 +146,68 @@ func (s *screen) pendingEntry(c *chat, it client.OutboxItem) entry {
 	return e
 }
 
-func (w *writer) add(text string) {
-	var last hongyan.Ordinal
-	if w.present.message != nil {
-		last = w.present.message.Ordinal
-	}
-	w.rows = append(w.rows, row{text, w.present.item, w.part, last})
-	w.part++
+// writer lays out one message, or what stands above all, from the top down.
+type writer struct {
+	s       *screen
+	c       *chat
+	columns int
+	item    string
+	rows    []row
 }
 
-func (w *writer) entry(e entry) {
-	s, m := w.s, e.message
-	w.present, w.part = e, 0
+func (w *writer) add(text string) { w.rows = append(w.rows, row{text, w.item, len(w.rows)}) }
+
+// top writes what stands above the oldest message.
+func (w *writer) top() {
+	s, c := w.s, w.c
+	w.item = "top"
+	switch {
+	case !c.complete:
+		w.add(s.paint.faint.Render(s.m.fit(s.words.older, w.columns)))
+	case len(c.messages)+len(c.view.pending) > 0:
+		w.add(s.paint.line(s.m, s.words.beginning, w.columns))
+	default:
+		w.add(s.paint.faint.Render(s.m.fit(s.words.empty, w.columns)))
+	}
+}
+
+// entry writes the i-th message with what stands above it: the day, the beginning of what is new, the sender.
+func (w *writer) entry(i int) {
+	s := w.s
+	e := s.entryAt(w.c, i)
+	m := e.message
+	w.item = e.item
 	at := time.UnixMilli(m.TimeMS).In(s.now.Location())
-	if day := at.Format(time.DateOnly); day != w.day && m.TimeMS != 0 {
-		w.day, w.from = day, 0
+	var before *hongyan.Message
+	if i > 0 {
+		before = s.entryAt(w.c, i-1).message
+	}
+	follows := before != nil && before.From == m.From && !isAside(before) && m.TimeMS-before.TimeMS < together.Milliseconds()
+	if m.TimeMS != 0 && (before == nil || time.UnixMilli(before.TimeMS).In(s.now.Location()).Format(time.DateOnly) != at.Format(time.DateOnly)) {
 		w.add(s.paint.line(s.m, s.dayOf(at), w.columns))
+		follows = false
 	}
-	if w.c.newFrom != 0 && m.Ordinal >= w.c.newFrom && m.From != s.me && !w.marked {
-		w.marked, w.from = true, 0
-		label := s.paint.line(s.m, s.words.newMessages, w.columns)
-		w.add(label)
+	if i == w.c.view.newAt {
+		w.add(s.paint.line(s.m, s.words.newMessages, w.columns))
+		follows = false
 	}
-	if m.Content.Kind == hongyan.KindNotice || m.State != hongyan.Present {
+	if isAside(m) {
 		w.aside(w.asideText(m))
 		return
 	}
-	if w.from != m.From || at.Sub(w.fromTime) >= together {
+	if !follows {
 		w.add(s.heading(m, at, w.columns))
 	}
-	w.from, w.fromTime = m.From, at
 	w.body(e)
+}
+
+// isAside reports whether a message is nothing that somebody says.
+func isAside(m *hongyan.Message) bool {
+	return m.Content.Kind == hongyan.KindNotice || m.State != hongyan.Present
 }
 
 // aside writes what is not said by anybody, in the middle.
 func (w *writer) aside(text string) {
-	w.from = 0
 	for _, line := range w.s.m.wrapText(text, max(w.columns-2*gutter, 1)) {
 		indent := max((w.columns-w.s.m.width(line))/2, 0)
 		w.add(strings.Repeat(" ", indent) + w.s.paint.faint.Render(line))
@@ -212,13 +254,13 @@ func (s *screen) heading(m *hongyan.Message, at time.Time, columns int) string {
 func (w *writer) body(e entry) {
 	s, m := w.s, e.message
 	columns := max(w.columns-gutter, 1)
-	mark := "   "
+	mark := strings.Repeat(" ", gutter)
 	if m.From == s.me {
 		mark = s.mark(e.progress)
 	}
 	put := func(text string) {
 		w.add(mark + text)
-		mark = "   "
+		mark = strings.Repeat(" ", gutter)
 	}
 	c := &m.Content
 	if c.Forward != nil {
@@ -270,7 +312,8 @@ func (s *screen) label(c *hongyan.Content) string {
 	case c.Custom != nil:
 		detail = c.Custom.Type
 	}
-	return strings.TrimSpace("[" + s.words.kinds[c.Kind] + "] " + OneLine(detail))
+	// A kind of a later version has no word here.
+	return strings.TrimSpace("[" + cmp.Or(s.words.kinds[c.Kind], "?") + "] " + OneLine(detail))
 }
 
 // dayOf names a day as seen from today.

@@ -31,7 +31,9 @@ func (f *Feed) OnEvent(e client.Event) { f.events <- e }
 // Run shows the chat of a client on this process's terminal until the person quits or ctx ends. The client must tell its
 // events to the feed. Run keeps the client connected; it returns the client's error if the device is not wanted any more
 // or its profile is in use.
-func Run(ctx context.Context, cl *client.Client, feed *Feed) error {
+func Run(ctx context.Context, cl *client.Client, feed *Feed) error { return run(ctx, cl, feed) }
+
+func run(ctx context.Context, cl *client.Client, feed *Feed, options ...tea.ProgramOption) error {
 	s := newScreen(wordsFor(locale()), cl.User(), cl.Name(), time.Now())
 	start, err := load(ctx, cl)
 	if err != nil {
@@ -42,7 +44,7 @@ func Run(ctx context.Context, cl *client.Client, feed *Feed) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := &program{ctx: ctx, screen: s, client: cl}
-	terminal := tea.NewProgram(p, tea.WithContext(ctx), tea.WithoutSignalHandler())
+	terminal := tea.NewProgram(p, append(options, tea.WithContext(ctx), tea.WithoutSignalHandler())...)
 	ended := make(chan error, 1)
 	go func() {
 		err := cl.Run(ctx)
@@ -87,16 +89,20 @@ func load(ctx context.Context, cl *client.Client) (loaded, error) {
 		return loaded{}, err
 	}
 	names := make(map[hongyan.UserID]string)
-	for _, c := range contacts {
-		names[c.Profile.User] = cl.NameOf(c.Profile.User)
-	}
 	for _, c := range conversations {
 		if c.Peer != nil {
-			names[c.Peer.User] = cl.NameOf(c.Peer.User)
+			names[c.Peer.User] = called("", c.Peer)
 		}
 	}
+	for _, c := range contacts {
+		names[c.Profile.User] = called(c.Remark, &c.Profile)
+	}
+	groups, err := cl.Groups()
+	if err != nil {
+		return loaded{}, err
+	}
 	items, err := cl.Outbox(ctx)
-	return loaded{conversations, items, names}, err
+	return loaded{conversations, items, groups, names}, err
 }
 
 // program is the Bubble Tea model around a screen.
@@ -107,17 +113,38 @@ type program struct {
 	clientErr error
 }
 
+// maxTold is how many events the screen gets at once. It is drawn once for all of them.
+const maxTold = 256
+
 // forward hands the client's events to the terminal until the client has ended.
 func (p *program) forward(feed *Feed, send func(tea.Msg), ended <-chan error) {
 	for {
 		select {
 		case e := <-feed.events:
-			send(p.enrich(e))
+			send(p.gather(feed, told{p.enrich(e)}))
 		case p.clientErr = <-ended:
 			return
 		}
 	}
 }
+
+// gather adds the events that follow at once.
+func (p *program) gather(feed *Feed, events told) told {
+	pause := time.NewTimer(gatherTime)
+	defer pause.Stop()
+	for len(events) < maxTold {
+		select {
+		case e := <-feed.events:
+			events = append(events, p.enrich(e))
+		case <-pause.C:
+			return events
+		}
+	}
+	return events
+}
+
+// gatherTime is how long an event waits for those that follow it. Nobody notices so little.
+const gatherTime = 5 * time.Millisecond
 
 // enrich adds to a conversation the last message, which events leave out.
 func (p *program) enrich(e client.Event) client.Event {
@@ -207,7 +234,7 @@ func (p *program) carryOut(act any) tea.Cmd {
 	case discard:
 		return func() tea.Msg {
 			if err := p.client.Discard(p.ctx, act.id); err != nil {
-				return client.TroubleEvent{Err: err}
+				return told{client.TroubleEvent{Err: err}}
 			}
 			return nil
 		}
@@ -236,8 +263,8 @@ func (p *program) carryOut(act any) tea.Cmd {
 				return nil // the numbers stay
 			}
 			names := make(named)
-			for u := range profiles {
-				names[u] = p.client.NameOf(u)
+			for u, profile := range profiles {
+				names[u] = called("", &profile)
 			}
 			return names
 		}

@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ type screen struct {
 	chats  map[hongyan.ConversationID]*chat
 	order  []*chat // as listed
 	names  map[hongyan.UserID]string
+	sizes  map[hongyan.GroupID]int // members of groups
 	outbox outbox
 	asNew  hongyan.ClientID // the failed message that may only go out as a new one, if the person wants
 
@@ -66,78 +68,11 @@ const noticeTime = 8 * time.Second
 func newScreen(w *words, me hongyan.UserID, name string, now time.Time) *screen {
 	return &screen{
 		words: w, paint: newPainter(true), now: now, me: me, name: name,
-		chats: make(map[hongyan.ConversationID]*chat), names: make(map[hongyan.UserID]string),
+		chats: make(map[hongyan.ConversationID]*chat), names: make(map[hongyan.UserID]string), sizes: make(map[hongyan.GroupID]int),
 	}
 }
 
-// The actions of a screen. Those that can fail come back as an event.
-type (
-	// fetchOlder asks for messages below an ordinal, 0 for the end. It comes back as fetched.
-	fetchOlder struct {
-		conv   hongyan.Conversation
-		before hongyan.Ordinal
-	}
-	// sendText sends a message. It comes back as notStored, or as events of the outbox.
-	sendText struct {
-		to   hongyan.ConversationID
-		text string
-	}
-	// resend sends a failed message again. It comes back as resent or notResent, and as events of the outbox.
-	resend struct {
-		id    hongyan.ClientID
-		asNew bool
-	}
-	// discard takes a failed message out of the outbox.
-	discard struct{ id hongyan.ClientID }
-	// markRead raises the read mark of a conversation. If that fails it comes back as notMarked.
-	markRead struct {
-		id      hongyan.ConversationID
-		ordinal hongyan.Ordinal
-	}
-	// findAccount looks a name up. It comes back as found.
-	findAccount struct{ name string }
-	// findNames looks accounts up. It comes back as named.
-	findNames struct{ users []hongyan.UserID }
-	// wake asks for an event of any kind after a while, because time alone will have changed the picture.
-	wake struct{ after time.Duration }
-	// quit ends the program.
-	quit struct{}
-)
-
-// The events that answer actions.
-type (
-	fetched struct {
-		id       hongyan.ConversationID
-		before   hongyan.Ordinal
-		messages []hongyan.Message
-		more     bool
-		err      error
-	}
-	notStored struct {
-		to   hongyan.ConversationID
-		text string
-		err  error
-	}
-	resent    struct{ id, as hongyan.ClientID }
-	notResent struct {
-		id  hongyan.ClientID
-		err error
-	}
-	notMarked struct{ id hongyan.ConversationID }
-	found     struct {
-		profile hongyan.Profile
-		err     error
-	}
-	named  map[hongyan.UserID]string
-	woken  struct{}
-	loaded struct { // once, before all other events
-		conversations []hongyan.Conversation
-		outbox        []client.OutboxItem
-		names         map[hongyan.UserID]string
-	}
-)
-
-// handle takes an event that is no key: what the client tells, and answers to actions.
+// handle takes an event that is no key: told, an answer to an action, or woken.
 func (s *screen) handle(event any) []any {
 	s.revision++
 	acts := s.take(event)
@@ -152,6 +87,9 @@ func (s *screen) take(event any) []any {
 	case loaded:
 		for _, conv := range e.conversations {
 			s.chat(conv.ID).update(conv)
+		}
+		for _, g := range e.groups {
+			s.sizes[g.ID] = g.MemberCount
 		}
 		s.outbox = e.outbox
 		s.learn(e.names)
@@ -171,14 +109,18 @@ func (s *screen) take(event any) []any {
 		return s.found(e)
 	case named:
 		s.learn(e)
-	case client.Event:
-		return s.told(e)
+	case told:
+		var acts []any
+		for _, event := range e {
+			acts = append(acts, s.hear(event)...)
+		}
+		return acts
 	}
 	return nil
 }
 
-// told takes what the client tells.
-func (s *screen) told(event client.Event) []any {
+// hear takes one thing that the client tells.
+func (s *screen) hear(event client.Event) []any {
 	switch e := event.(type) {
 	case client.LinkEvent:
 		s.link = e.Link
@@ -189,7 +131,7 @@ func (s *screen) told(event client.Event) []any {
 		s.outbox.put(e.Item)
 		s.tidyOutbox(e.Item)
 	case client.TroubleEvent:
-		s.say(e.Err.Error())
+		s.say(reason(e.Err))
 	case client.MessageEvent:
 		m := e.Message
 		s.outbox.remove(m.ClientID)
@@ -212,10 +154,12 @@ func (s *screen) told(event client.Event) []any {
 		s.chat(e.Conversation.ID).update(e.Conversation)
 	case client.ContactEvent:
 		c := e.Contact
-		s.names[c.Profile.User] = cmp.Or(c.Remark, c.Profile.DisplayName, c.Profile.Name)
+		s.names[c.Profile.User] = called(c.Remark, &c.Profile)
 		if c.State == hongyan.ContactAsking {
 			s.say(s.words.asksContact(c.Profile.Name))
 		}
+	case client.GroupEvent:
+		s.sizes[e.Group.ID] = e.Group.MemberCount
 	case client.ResetEvent:
 		// The conversations come again, in the events that follow. The open one stays on the screen.
 		for id, c := range s.chats {
@@ -269,7 +213,7 @@ func (s *screen) fetched(e fetched) {
 	c.opened = true
 	c.complete = !e.more && e.err == nil || len(c.messages) >= maxMessages
 	if e.err != nil && len(e.messages) == 0 && e.before != 0 {
-		s.say(e.err.Error())
+		s.say(reason(e.err))
 	}
 }
 
@@ -293,7 +237,7 @@ func (s *screen) tidyOutbox(it client.OutboxItem) {
 
 // notStored gives a text back that is not in the outbox.
 func (s *screen) notStored(e notStored) {
-	s.say(s.words.notSent(e.err.Error()))
+	s.say(s.words.notSent(reason(e.err)))
 	if c := s.chat(e.to); c.draft.empty() {
 		c.draft.replace(s.m, e.text)
 	}
@@ -305,7 +249,7 @@ func (s *screen) notResent(e notResent) {
 		s.say(s.words.resendAsNew)
 		return
 	}
-	s.say(e.err.Error())
+	s.say(reason(e.err))
 }
 
 // found opens the conversation with an account that was looked up.
@@ -314,7 +258,7 @@ func (s *screen) found(e found) []any {
 		return nil
 	}
 	if e.err != nil {
-		s.problem = e.err.Error()
+		s.problem = reason(e.err)
 		return nil
 	}
 	s.overlay = noOverlay
@@ -322,7 +266,7 @@ func (s *screen) found(e found) []any {
 	c := s.chat(hongyan.Direct(s.me, e.profile.User))
 	if c.conv.Peer == nil {
 		c.conv.Peer = &e.profile
-		c.conv.Title = cmp.Or(e.profile.DisplayName, e.profile.Name)
+		c.conv.Title = called("", &e.profile)
 	}
 	return s.show(c)
 }
@@ -349,46 +293,18 @@ func (s *screen) show(c *chat) []any {
 // say shows a notice for a moment.
 func (s *screen) say(text string) { s.notice, s.noticeAt = OneLine(text), s.now }
 
-// sort puts the list in order: pinned ones first, then by what happened last. Hidden ones are left out unless open.
-func (s *screen) sort() {
-	var selected *chat
-	if s.selected < len(s.order) {
-		selected = s.order[s.selected]
+// reason is an error in words for a person: what the server says, without its code, or what is at the bottom of it.
+func reason(err error) string {
+	if e, ok := errors.AsType[*hongyan.Error](err); ok {
+		return cmp.Or(e.Message, e.Code.String())
 	}
-	s.order = s.order[:0]
-	for _, c := range s.chats {
-		c.active = s.activity(c)
-		if !c.conv.Hidden && (c.active > 0 || c.conv.Last > 0 || isGroup(c)) || c == s.open {
-			s.order = append(s.order, c)
-		}
+	if e, ok := errors.AsType[*client.ClosedError](err); ok {
+		return e.Error()
 	}
-	slices.SortFunc(s.order, func(a, b *chat) int {
-		if a.conv.Pinned != b.conv.Pinned {
-			if a.conv.Pinned {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(b.active, a.active), cmp.Compare(a.conv.ID.String(), b.conv.ID.String()))
-	})
-	s.selected = max(slices.Index(s.order, selected), 0)
-}
-
-func isGroup(c *chat) bool {
-	_, group := c.conv.ID.Group()
-	return group
-}
-
-// activity is when something happened in a conversation last, in Unix milliseconds.
-func (s *screen) activity(c *chat) int64 {
-	var ms int64
-	if c.conv.LastMessage != nil {
-		ms = c.conv.LastMessage.TimeMS
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
 	}
-	for _, it := range s.outbox.of(c) {
-		ms = max(ms, it.QueuedMS)
-	}
-	return ms
+	return err.Error()
 }
 
 // settle asks for what the picture needs: messages of the open conversation, its read mark, and time to pass.
@@ -419,43 +335,6 @@ func (s *screen) seen(c *chat) bool {
 }
 
 func (s *screen) noticeShown() bool { return s.notice != "" && s.now.Sub(s.noticeAt) < noticeTime }
-
-// unread counts the messages that wait in other conversations than one.
-func (s *screen) unread(except *chat) int {
-	n := 0
-	for _, c := range s.order {
-		if c != except && !c.conv.Muted {
-			n += c.conv.Unread
-		}
-	}
-	return n
-}
-
-// nameOf is how a person calls an account.
-func (s *screen) nameOf(u hongyan.UserID, fallback string) string {
-	if u == s.me {
-		return s.words.you
-	}
-	name := OneLine(s.names[u])
-	if name == "" {
-		name = OneLine(fallback)
-	}
-	return cmp.Or(name, s.words.account(u))
-}
-
-// titleOf is what a conversation is called.
-func (s *screen) titleOf(c *chat) string {
-	if peer, direct := c.conv.ID.Peer(s.me); direct {
-		if peer == s.me {
-			return s.words.notes
-		}
-		if title := OneLine(c.conv.Title); title != "" {
-			return title
-		}
-		return s.nameOf(peer, "")
-	}
-	return cmp.Or(OneLine(c.conv.Title), c.conv.ID.String())
-}
 
 // resize takes the size of the terminal, in columns and rows.
 func (s *screen) resize(width, height int) []any {

@@ -100,10 +100,10 @@ var english = words{
 	help:     "Keys",
 	helpHint: "F1 help", listHint: "Tab list", resendHint: "ctrl+r sends it again",
 	keys: [][2]string{
-		{"enter", "send"}, {"alt+enter, ctrl+j", "new line"}, {"↑ ↓ PgUp PgDn", "scroll"}, {"esc", "to the newest, then the list"},
+		{"enter", "send"}, {"alt+enter", "new line (or ctrl+j)"}, {"↑ ↓ PgUp PgDn", "scroll"}, {"esc", "newest, then the list"},
 		{"tab", "list ⇄ message"}, {"alt+↑ alt+↓", "other conversation"}, {"ctrl+n", "new conversation"},
-		{"ctrl+r", "send failed one again"}, {"ctrl+x", "discard failed one"}, {"ctrl+w ctrl+u ctrl+k", "erase word, line"},
-		{"F1, in the list ?", "this help"}, {"ctrl+c, in the list q", "quit"},
+		{"ctrl+r", "send failed one again"}, {"ctrl+x", "discard failed one"}, {"ctrl+w", "erase word"},
+		{"ctrl+u ctrl+k", "erase line ← →"}, {"F1, in list ?", "this help"}, {"ctrl+c", "quit (or q in list)"},
 	},
 }
 
@@ -190,10 +190,10 @@ var chinese = words{
 	help:     "按键",
 	helpHint: "F1 帮助", listHint: "Tab 列表", resendHint: "ctrl+r 重发",
 	keys: [][2]string{
-		{"enter", "发送"}, {"alt+enter, ctrl+j", "换行"}, {"↑ ↓ PgUp PgDn", "滚动"}, {"esc", "回到最新，再按到列表"},
+		{"enter", "发送"}, {"alt+enter", "换行（或 ctrl+j）"}, {"↑ ↓ PgUp PgDn", "滚动"}, {"esc", "回到最新，再到列表"},
 		{"tab", "列表 ⇄ 输入"}, {"alt+↑ alt+↓", "切换会话"}, {"ctrl+n", "新会话"},
-		{"ctrl+r", "重发失败的消息"}, {"ctrl+x", "丢弃失败的消息"}, {"ctrl+w ctrl+u ctrl+k", "删除词、行"},
-		{"F1，列表中 ?", "本帮助"}, {"ctrl+c，列表中 q", "退出"},
+		{"ctrl+r", "重发失败的消息"}, {"ctrl+x", "丢弃失败的消息"}, {"ctrl+w", "删除一词"},
+		{"ctrl+u ctrl+k", "删除本行 ← →"}, {"F1，列表中 ?", "本帮助"}, {"ctrl+c", "退出（列表中 q）"},
 	},
 }
 
