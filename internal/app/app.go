@@ -67,6 +67,7 @@ type Server struct {
 	hub    *session.Hub
 	gate   *gate.Server
 
+	sweep  *sweep
 	failed chan error // what ended the server from within
 	close  sync.Once
 }
@@ -118,6 +119,9 @@ func (s *Server) open() error {
 		return err
 	}
 	s.hub.Use(desk)
+	s.sweep = startSweep(inbox.NewSweeper(part, store.Retention{
+		Days: uint32(c.Retention.Days), Messages: uint32(c.Retention.Messages),
+	}), s.log)
 	s.export()
 	return s.listen()
 }
@@ -286,6 +290,9 @@ func (s *Server) Close() {
 	s.close.Do(func() {
 		if s.gate != nil {
 			s.gate.Close()
+		}
+		if s.sweep != nil {
+			s.sweep.close()
 		}
 		if s.slow != nil {
 			s.slow.close()

@@ -40,7 +40,7 @@ func bounds(v *store.ConversationView, last hongyan.Ordinal) (from, to hongyan.O
 	if v.Left != 0 {
 		last = min(last, v.Left)
 	}
-	return max(v.Joined, v.Cleared) + 1, last
+	return max(v.Joined, v.Cleared, v.Trimmed) + 1, last
 }
 
 // MarkRead raises the caller's read mark, on all its devices, and tells the writers of what was read.

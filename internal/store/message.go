@@ -1,8 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
-
 	"github.com/hongyan-im/hongyan"
 )
 
@@ -39,6 +37,9 @@ func decodeMessage(c hongyan.ConversationID, o hongyan.Ordinal, key, raw []byte)
 	if err != nil {
 		return nil, err
 	}
+	if len(b.ClientID) != len(hongyan.ClientID{}) {
+		return nil, damaged(key, "its client id has a wrong length")
+	}
 	m := &hongyan.Message{
 		ID: b.ID, Conversation: c, Ordinal: o, From: b.From, FromName: b.FromName, TimeMS: b.TimeMS,
 		Content: b.Content, State: b.State,
@@ -54,32 +55,26 @@ func ListMessages(r Reader, c hongyan.ConversationID, from, to hongyan.Ordinal, 
 	if from > to {
 		return nil
 	}
-	it := r.scan(bodyKey(c, from), after(bodyKey(c, to)), falling)
-	for it.Next() {
-		key := it.Key()
-		m, err := decodeMessage(c, hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:])), key, it.Value())
+	return walk(r, bodyKey(c, from), after(bodyKey(c, to)), falling, func(key, value []byte) (bool, error) {
+		o, err := lastNumber(key, bodySize)
 		if err != nil {
-			it.Close()
-			return err
+			return false, err
 		}
-		if !visit(m) {
-			break
-		}
-	}
-	return it.Close()
+		m, err := decodeMessage(c, hongyan.Ordinal(o), key, value)
+		return err == nil && visit(m), err
+	})
 }
 
 // LastOrdinal is the ordinal of the newest message of c ever, 0 if there was none. A Tx does not see its own messages
 // here: its owner counts.
 func LastOrdinal(r Reader, c hongyan.ConversationID) (hongyan.Ordinal, error) {
-	it := r.scan(bodyKey(c, 0), after(bodyKey(c, maxOrdinal)), true)
-	var last hongyan.Ordinal
-	if it.Next() {
-		key := it.Key()
-		last = hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:]))
-	}
-	if err := it.Close(); err != nil || last != 0 {
-		return last, err
+	var last uint64
+	err := walk(r, bodyKey(c, 0), after(bodyKey(c, maxOrdinal)), true, func(key, _ []byte) (_ bool, err error) {
+		last, err = lastNumber(key, bodySize)
+		return false, err
+	})
+	if err != nil || last != 0 {
+		return hongyan.Ordinal(last), err
 	}
 	rest, err := Conversations.Get(r, c)
 	if err != nil || rest == nil {
@@ -92,7 +87,7 @@ const maxOrdinal = hongyan.Ordinal(1<<64 - 2)
 
 // TrimMessages removes the bodies of c up to an ordinal and remembers how far the conversation had come.
 func TrimMessages(tx *Tx, c hongyan.ConversationID, upTo, last hongyan.Ordinal) {
-	Conversations.Put(tx, c, &Conversation{Last: last})
+	Conversations.Put(tx, c, &Conversation{Last: last, Trimmed: upTo})
 	tx.batch.DeleteRange(bodyKey(c, 0), after(bodyKey(c, upTo)))
 }
 
@@ -101,13 +96,18 @@ func Hide(tx *Tx, u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal)
 	tx.set(hiddenKey(u, c, o), []byte{})
 }
 
+// Unhide forgets what u deleted of a conversation up to an ordinal, when the messages themselves are gone for u.
+func Unhide(tx *Tx, u hongyan.UserID, c hongyan.ConversationID, upTo hongyan.Ordinal) {
+	tx.batch.DeleteRange(hiddenKey(u, c, 0), after(hiddenKey(u, c, upTo)))
+}
+
 // Hidden returns which ordinals of [from, to] u deleted for itself.
 func Hidden(r Reader, u hongyan.UserID, c hongyan.ConversationID, from, to hongyan.Ordinal) (map[hongyan.Ordinal]bool, error) {
 	hidden := map[hongyan.Ordinal]bool{}
-	it := r.scan(hiddenKey(u, c, from), after(hiddenKey(u, c, to)), false)
-	for it.Next() {
-		key := it.Key()
-		hidden[hongyan.Ordinal(binary.BigEndian.Uint64(key[len(key)-8:]))] = true
-	}
-	return hidden, it.Close()
+	err := walk(r, hiddenKey(u, c, from), after(hiddenKey(u, c, to)), false, func(key, _ []byte) (bool, error) {
+		o, err := lastNumber(key, hiddenSize)
+		hidden[hongyan.Ordinal(o)] = true
+		return true, err
+	})
+	return hidden, err
 }

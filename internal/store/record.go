@@ -1,8 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
-
 	"github.com/hongyan-im/hongyan"
 )
 
@@ -121,7 +119,8 @@ type ConversationView struct {
 
 // Conversation is what is kept of a conversation whose bodies were trimmed.
 type Conversation struct {
-	Last hongyan.Ordinal `cbor:"1,keyasint"` // the newest ordinal at that time
+	Last    hongyan.Ordinal `cbor:"1,keyasint"`           // the newest ordinal at that time
+	Trimmed hongyan.Ordinal `cbor:"2,keyasint,omitempty"` // bodies up to here are gone
 }
 
 // Cursor is how far a device has acknowledged.
@@ -195,33 +194,40 @@ func partKey(b []byte, p Part) []byte             { return conversation(num64(b,
 func holderKey(b []byte, h Holder) []byte         { return num64(num64(b, uint64(h.User)), uint64(h.Device)) }
 func settingKey(b []byte, s SettingName) []byte   { return append(num64(b, uint64(s.User)), s.Name...) }
 
-// ListNames calls visit with the accounts whose name comes after `after`, by name.
+// ListNames calls visit with the accounts whose name comes after `after`, by name, until visit returns false.
 func ListNames(r Reader, afterName string, visit func(name string, u hongyan.UserID) bool) error {
 	var from []byte
 	if afterName != "" {
 		from = append([]byte(afterName), 0)
 	}
-	return Names.list(r, nil, from, func(key []byte, u *hongyan.UserID) bool { return visit(string(key), *u) })
+	return Names.list(r, nil, from, func(key []byte, u *hongyan.UserID) (bool, error) { return visit(string(key), *u), nil })
 }
 
-// ListContacts calls visit with u's contact records for accounts above `above`, in order.
+// ListContacts calls visit with u's contact records for accounts above `above`, in order, until visit returns false.
 func ListContacts(r Reader, u, above hongyan.UserID, visit func(other hongyan.UserID, c *Contact) bool) error {
-	return Contacts.list(r, userKey(nil, u), num64(nil, uint64(above)+1), func(key []byte, c *Contact) bool {
-		return visit(hongyan.UserID(binary.BigEndian.Uint64(key[8:])), c)
+	from := append(userKey(nil, above), 0) // the first key behind that of above
+	return Contacts.list(r, userKey(nil, u), from, func(key []byte, c *Contact) (bool, error) {
+		other, err := lastNumber(key, 8+8)
+		return err == nil && visit(hongyan.UserID(other), c), err
 	})
 }
 
-// ListViews calls visit with every conversation that u has a view of.
+// ListViews calls visit with every conversation that u has a view of, until visit returns false.
 func ListViews(r Reader, u hongyan.UserID, visit func(c hongyan.ConversationID, v *ConversationView) bool) error {
-	return Views.list(r, userKey(nil, u), nil, func(key []byte, v *ConversationView) bool {
+	return Views.list(r, userKey(nil, u), nil, func(key []byte, v *ConversationView) (bool, error) {
 		var c hongyan.ConversationID
-		return c.UnmarshalBinary(key[8:]) != nil || visit(c, v)
+		if err := c.UnmarshalBinary(key[8:]); err != nil {
+			return false, damaged(key, err.Error())
+		}
+		return visit(c, v), nil
 	})
 }
 
-// ListSettings calls visit with u's settings.
+// ListSettings calls visit with u's settings, by name, until visit returns false.
 func ListSettings(r Reader, u hongyan.UserID, visit func(name string, value []byte) bool) error {
-	return Settings.list(r, userKey(nil, u), nil, func(key []byte, v *[]byte) bool { return visit(string(key[8:]), *v) })
+	return Settings.list(r, userKey(nil, u), nil, func(key []byte, v *[]byte) (bool, error) {
+		return visit(string(key[8:]), *v), nil
+	})
 }
 
 // Public is the list as the account's devices see it.
