@@ -29,6 +29,7 @@ const (
 // ledger is a load whose every batch can be told from the state of the store. Each writer numbers its batches from 1.
 // Batch n writes ledgerKeys keys of its own, removes those of batch n-ledgerKept, and sets the writer's head to n.
 type ledger struct {
+	limit   uint64                       // batches of each writer, 0 for no limit
 	acked   [ledgerWriters]atomic.Uint64 // the last batch that was waited for
 	applied [ledgerWriters]atomic.Uint64 // the last batch that Apply took
 }
@@ -57,10 +58,11 @@ func entryValue(w int, n uint64, i int) []byte {
 	return append(value, make([]byte, 20+(n*7+uint64(i)*13)%200)...)
 }
 
-// write appends batches for one writer until the store fails or stop is set, and returns the error that it met.
+// write appends batches for one writer until the limit, the store fails or stop is set, and returns the error that it
+// met.
 func (l *ledger) write(s kv.Store, w int, term uint64, stop *atomic.Bool) error {
 	var b kv.Batch
-	for n := l.applied[w].Load() + 1; !stop.Load(); n++ {
+	for n := l.applied[w].Load() + 1; !stop.Load() && (l.limit == 0 || n <= l.limit); n++ {
 		b.Reset()
 		if n > ledgerKept {
 			b.DeleteRange(batchKey(w, n-ledgerKept), batchKey(w, n-ledgerKept+1))
