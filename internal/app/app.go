@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
@@ -213,7 +214,7 @@ func (s *Server) listen() error {
 		return err
 	}
 	limits := gate.DefaultLimits()
-	limits.Connections, limits.PerAddress = c.Limits.Connections, c.Limits.ConnectionsPerAddress
+	limits.Connections, limits.PerAddress = s.connections(), c.Limits.ConnectionsPerAddress
 	s.gate, err = gate.Listen(gate.Config{
 		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(),
 		Limits: limits, Log: s.log, Metrics: s.metrics,
@@ -225,6 +226,24 @@ func (s *Server) listen() error {
 		},
 	})
 	return err
+}
+
+// ownFiles is how many file descriptors the server keeps for its store and itself.
+const ownFiles = 1024
+
+// connections is how many connections are let in: as configured, but never so many that the store finds no descriptor.
+func (s *Server) connections() int {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return s.config.Limits.Connections
+	}
+	room := max(int(min(r.Cur, 1<<30))-ownFiles, int(min(r.Cur, 1<<30))/2)
+	if room < s.config.Limits.Connections {
+		s.log.Warn("fewer connections than configured: the system allows too few open files", "connections", room,
+			"configured", s.config.Limits.Connections, "open_files", r.Cur, "hint", "raise the limit (LimitNOFILE= of systemd, ulimit -n)")
+		return room
+	}
+	return s.config.Limits.Connections
 }
 
 // fail ends the server from within: nothing is acknowledged any more.
