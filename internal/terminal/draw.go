@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/lipgloss/v2"
+
 	"github.com/hongyan-im/hongyan"
 )
 
@@ -146,17 +148,18 @@ func (s *screen) drawItem(c *chat, selected bool, columns int) []string {
 	if c.conv.Muted {
 		badgeStyle = s.paint.quiet
 	}
+	on := func(style lipgloss.Style, text string) string {
+		if selected && s.pane == listPane {
+			style = style.Background(s.paint.highlight)
+		}
+		return style.Render(text)
+	}
 	if badge != "" {
 		badge = badgeStyle.Render(badge)
 	}
-	titleStyle := s.paint.bold
-	if selected && s.pane == listPane {
-		titleStyle = s.paint.selected
-	}
-	bar = s.paint.accent.Render(bar)
 	return []string{
-		bar + titleStyle.Render(title) + s.paint.faint.Render(clock) + " ",
-		bar + s.paint.faint.Render(preview) + badge + " ",
+		on(s.paint.accent, bar) + on(s.paint.bold, title) + on(s.paint.faint, clock+" "),
+		on(s.paint.accent, bar) + on(s.paint.faint, preview) + badge + on(s.paint.faint, " "),
 	}
 }
 

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"image/color"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -11,11 +12,12 @@ import (
 // painter gives text its colours, for a dark or a light background. Every distinction that a colour makes is made by a
 // sign, by bold or by reverse video too, because a terminal may show no colours (NO_COLOR).
 type painter struct {
-	faint, bold, accent, rule    lipgloss.Style
-	good, busy, bad              lipgloss.Style // connection
-	sending, sent, read, failed  lipgloss.Style // own messages
-	selected, badge, quiet, mine lipgloss.Style
-	senders                      []lipgloss.Style
+	faint, bold, accent, rule   lipgloss.Style
+	good, busy, bad             lipgloss.Style // connection
+	sending, sent, read, failed lipgloss.Style // own messages
+	badge, quiet, mine          lipgloss.Style
+	senders                     []lipgloss.Style
+	highlight                   color.Color // behind what is selected
 }
 
 func newPainter(dark bool) painter {
@@ -40,10 +42,10 @@ func newPainter(dark bool) painter {
 		read:    colour("#1e7d34", "#7fd18b").Bold(true),
 		failed:  colour("#b3261e", "#ff8a80").Bold(true),
 
-		selected: lipgloss.NewStyle().Bold(true).Background(choose(lipgloss.Color("#e4eaf5"), lipgloss.Color("#2a3040"))),
-		badge:    colour("#b3261e", "#ff8a80").Bold(true).Reverse(true),
-		quiet:    grey.Reverse(true),
-		mine:     accent.Bold(true),
+		highlight: choose(lipgloss.Color("#e4eaf5"), lipgloss.Color("#2a3040")),
+		badge:     colour("#b3261e", "#ff8a80").Bold(true).Reverse(true),
+		quiet:     grey.Reverse(true),
+		mine:      accent.Bold(true),
 	}
 	for _, c := range [][2]string{
 		{"#9a3b00", "#ffb38a"}, {"#6a1b9a", "#d7a8ff"}, {"#00695c", "#7fded0"}, {"#ad1457", "#ff9ec4"},
