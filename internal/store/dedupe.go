@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 
 	"github.com/hongyan-im/hongyan"
 )
@@ -35,19 +34,15 @@ func GetOriginal(r Reader, hour uint32, sender hongyan.UserID, id hongyan.Client
 // ListOriginals calls visit with the sender and client id of everything remembered in an hour, until visit returns false.
 func ListOriginals(r Reader, hour uint32, visit func(sender hongyan.UserID, id hongyan.ClientID) bool) error {
 	prefix := num32([]byte{tabDedupe}, hour)
-	it := r.scan(prefix, after(prefix), false)
-	for it.Next() {
+	return walk(r, prefix, after(prefix), false, func(key, _ []byte) (bool, error) {
 		var id hongyan.ClientID
-		of := it.Key()[len(prefix):]
+		of := key[len(prefix):]
 		if len(of) != 8+len(id) {
-			return errors.Join(damaged(it.Key(), "its key has a wrong length"), it.Close())
+			return false, damaged(key, "its key has a wrong length")
 		}
 		copy(id[:], of[8:])
-		if !visit(hongyan.UserID(binary.BigEndian.Uint64(of)), id) {
-			break
-		}
-	}
-	return it.Close()
+		return visit(hongyan.UserID(binary.BigEndian.Uint64(of)), id), nil
+	})
 }
 
 // ForgetOriginals removes all hours before `before`, and their filters.
@@ -67,9 +62,9 @@ func PutFilter(tx *Tx, hour, piece uint32, b []byte) { tx.add(filterKey(hour, pi
 func GetFilter(r Reader, hour uint32) ([]byte, error) {
 	var filter []byte
 	prefix := num32([]byte{tabFilter}, hour)
-	it := r.scan(prefix, after(prefix), false)
-	for it.Next() {
-		filter = append(filter, it.Value()...)
-	}
-	return filter, it.Close()
+	err := walk(r, prefix, after(prefix), false, func(_, value []byte) (bool, error) {
+		filter = append(filter, value...)
+		return true, nil
+	})
+	return filter, err
 }

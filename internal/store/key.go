@@ -33,7 +33,8 @@ const (
 )
 
 func entryKey(u hongyan.UserID, t hongyan.Type, v hongyan.Version) []byte {
-	return num64(append(num64([]byte{tabEntry}, uint64(u)), byte(t)), uint64(v))
+	k := make([]byte, 0, entrySize)
+	return num64(append(num64(append(k, tabEntry), uint64(u)), byte(t)), uint64(v))
 }
 
 func itemKey(u hongyan.UserID, t hongyan.Type, item []byte) []byte {
@@ -42,7 +43,7 @@ func itemKey(u hongyan.UserID, t hongyan.Type, item []byte) []byte {
 }
 
 func bodyKey(c hongyan.ConversationID, o hongyan.Ordinal) []byte {
-	k := make([]byte, 0, 1+hongyan.ConversationSize+8)
+	k := make([]byte, 0, bodySize)
 	return num64(conversation(append(k, tabBody), c), uint64(o))
 }
 
@@ -52,7 +53,8 @@ func dedupeKey(hour uint32, sender hongyan.UserID, id hongyan.ClientID) []byte {
 }
 
 func hiddenKey(u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) []byte {
-	return num64(conversation(num64([]byte{tabHidden}, uint64(u)), c), uint64(o))
+	k := make([]byte, 0, hiddenSize)
+	return num64(conversation(num64(append(k, tabHidden), uint64(u)), c), uint64(o))
 }
 
 func filterKey(hour, chunk uint32) []byte { return num32(num32([]byte{tabFilter}, hour), chunk) }
@@ -67,6 +69,21 @@ func conversation(b []byte, c hongyan.ConversationID) []byte {
 	b, _ = c.AppendBinary(b) // never fails
 	return b
 }
+
+// lastNumber reads the number that ends a key of a given size.
+func lastNumber(key []byte, size int) (uint64, error) {
+	if len(key) != size {
+		return 0, damaged(key, "its key has a wrong length")
+	}
+	return binary.BigEndian.Uint64(key[size-8:]), nil
+}
+
+// Sizes of the keys that end in a number.
+const (
+	entrySize  = 1 + 8 + 1 + 8
+	bodySize   = 1 + hongyan.ConversationSize + 8
+	hiddenSize = 1 + 8 + hongyan.ConversationSize + 8
+)
 
 // after is the smallest key that does not begin with prefix: the end of a scan over it.
 func after(prefix []byte) []byte {

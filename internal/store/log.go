@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/hongyan-im/hongyan"
@@ -45,7 +46,7 @@ func encodeRef(r Ref) []byte {
 	if r.Kind == RefItem {
 		return append([]byte{byte(r.Kind)}, r.Item...)
 	}
-	b := make([]byte, 0, 1+hongyan.ConversationSize+8*len(r.Ordinals))
+	b := make([]byte, 0, 1+hongyan.ConversationSize+8*(len(r.Ordinals)+1))
 	b = conversation(append(b, byte(r.Kind)), r.Conversation)
 	for _, o := range r.Ordinals {
 		b = num64(b, uint64(o))
@@ -58,31 +59,32 @@ func encodeRef(r Ref) []byte {
 
 func decodeRef(b []byte) (Ref, error) {
 	if len(b) == 0 {
-		return Ref{}, fmt.Errorf("store: empty log entry")
+		return Ref{}, errors.New("empty log entry")
 	}
 	r := Ref{Kind: RefKind(b[0])}
+	place := b[1:]
 	if r.Kind == RefItem {
-		r.Item = append([]byte(nil), b[1:]...)
+		r.Item = append([]byte(nil), place...)
 		return r, nil
 	}
-	place, ordinals := b[1:], 0
-	if len(place) >= hongyan.ConversationSize {
-		ordinals = len(place) - hongyan.ConversationSize
-	}
-	if r.Kind < RefMessage || r.Kind > RefOwn || ordinals < 8 || ordinals%8 != 0 {
-		return Ref{}, fmt.Errorf("store: log entry %x is damaged", b)
+	if len(place) < hongyan.ConversationSize || len(place)%8 != 0 {
+		return Ref{}, fmt.Errorf("log entry of %d bytes", len(b))
 	}
 	if err := r.Conversation.UnmarshalBinary(place[:hongyan.ConversationSize]); err != nil {
 		return Ref{}, err
 	}
-	for o := place[hongyan.ConversationSize:]; len(o) > 0; o = o[8:] {
-		r.Ordinals = append(r.Ordinals, hongyan.Ordinal(binary.BigEndian.Uint64(o)))
+	numbers := place[hongyan.ConversationSize:]
+	r.Ordinals = make([]hongyan.Ordinal, 0, len(numbers)/8)
+	for ; len(numbers) > 0; numbers = numbers[8:] {
+		r.Ordinals = append(r.Ordinals, hongyan.Ordinal(binary.BigEndian.Uint64(numbers)))
 	}
-	if r.Kind == RefRecall {
-		if len(r.Ordinals) != 2 {
-			return Ref{}, fmt.Errorf("store: log entry %x is damaged", b)
-		}
+	n := len(r.Ordinals)
+	switch {
+	case r.Kind == RefRecall && n == 2:
 		r.By, r.Ordinals = hongyan.UserID(r.Ordinals[1]), r.Ordinals[:1]
+	case (r.Kind == RefMessage || r.Kind == RefOwn) && n == 1, r.Kind == RefRemoval && n > 0:
+	default:
+		return Ref{}, fmt.Errorf("log entry of kind %d with %d numbers", r.Kind, n)
 	}
 	return r, nil
 }
@@ -132,19 +134,17 @@ func ListEntries(r Reader, u hongyan.UserID, t hongyan.Type, above, upTo hongyan
 	if above >= upTo {
 		return nil
 	}
-	it := r.scan(entryKey(u, t, above+1), after(entryKey(u, t, upTo)), falling)
-	for it.Next() {
-		key := it.Key()
-		ref, err := decodeRef(it.Value())
+	return walk(r, entryKey(u, t, above+1), after(entryKey(u, t, upTo)), falling, func(key, value []byte) (bool, error) {
+		v, err := lastNumber(key, entrySize)
 		if err != nil {
-			it.Close()
-			return err
+			return false, err
 		}
-		if !visit(Entry{hongyan.Version(binary.BigEndian.Uint64(key[len(key)-8:])), t, ref}) {
-			break
+		ref, err := decodeRef(value)
+		if err != nil {
+			return false, damaged(key, err.Error())
 		}
-	}
-	return it.Close()
+		return visit(Entry{hongyan.Version(v), t, ref}), nil
+	})
 }
 
 // MaxVersion is above every version.

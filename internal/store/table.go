@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -56,19 +57,26 @@ func (t table[K, V]) Delete(tx *Tx, k K) {
 	tx.w.cache.Add(string(key), (*V)(nil))
 }
 
-// list calls visit with the records whose keys begin with prefix and lie after `after`, in order of key, until visit
-// returns false. The key is given without the letter and is valid during the call.
-func (t table[K, V]) list(r Reader, prefix, from []byte, visit func(key []byte, v *V) bool) error {
+// list calls visit with the records whose keys begin with prefix, from prefix and from together on, in order of key, until
+// visit returns false or an error. The key is given without the letter and is valid during the call.
+func (t table[K, V]) list(r Reader, prefix, from []byte, visit func(key []byte, v *V) (more bool, err error)) error {
 	prefix = append([]byte{t.letter}, prefix...)
-	it := r.scan(append(prefix[:len(prefix):len(prefix)], from...), after(prefix), false)
-	for it.Next() {
-		v, err := decode[V](it.Key(), it.Value())
+	return walk(r, append(prefix[:len(prefix):len(prefix)], from...), after(prefix), false, func(key, value []byte) (bool, error) {
+		v, err := decode[V](key, value)
 		if err != nil {
-			it.Close()
-			return err
+			return false, err
 		}
-		if !visit(it.Key()[1:], v) {
-			break
+		return visit(key[1:], v)
+	})
+}
+
+// walk calls visit with what [from, to) holds, rising or falling, until visit returns false or an error. The slices are
+// valid during the call.
+func walk(r Reader, from, to []byte, falling bool, visit func(key, value []byte) (more bool, err error)) error {
+	it := r.scan(from, to, falling)
+	for it.Next() {
+		if more, err := visit(it.Key(), it.Value()); err != nil || !more {
+			return errors.Join(err, it.Close())
 		}
 	}
 	return it.Close()
