@@ -239,7 +239,7 @@ func (s *Server) connections() int {
 	}
 	room := max(int(min(r.Cur, 1<<30))-ownFiles, int(min(r.Cur, 1<<30))/2)
 	if room < s.config.Limits.Connections {
-		s.log.Warn("fewer connections than configured: the system allows too few open files", "connections", room,
+		s.log.Info("fewer connections than configured: the system allows too few open files", "connections", room,
 			"configured", s.config.Limits.Connections, "open_files", r.Cur, "hint", "raise the limit (LimitNOFILE= of systemd, ulimit -n)")
 		return room
 	}
