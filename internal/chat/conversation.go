@@ -166,7 +166,8 @@ func unread(r store.Reader, u hongyan.UserID, id hongyan.ConversationID, v *stor
 	if peer, direct := id.Peer(u); direct && peer == u {
 		return 0, nil
 	}
-	from := max(v.Read, v.Joined, v.Cleared) + 1
+	from, _ := bounds(v, end)
+	from = max(from, v.Read+1)
 	if end > scanUnread {
 		from = max(from, end-scanUnread+1)
 	}

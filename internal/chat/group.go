@@ -33,7 +33,7 @@ func (s *Service) CreateGroup(c Caller, n NewGroup, done func(hongyan.Group, err
 }
 
 func (s *Service) createGroup(tx *inbox.Tx, c Caller, n NewGroup) (hongyan.Group, error) {
-	digest := digestOf(hongyan.ConversationID{}, []byte(n.Title))
+	digest := digestOf(hongyan.ConversationID{}, store.Encode(n))
 	if n.ClientID != (hongyan.ClientID{}) {
 		var g hongyan.GroupID
 		seen, err := retried(tx, c.User, n.ClientID, tx.NowMS()-createRetryMS, digest, &g)
@@ -76,7 +76,7 @@ func (s *Service) createGroup(tx *inbox.Tx, c Caller, n NewGroup) (hongyan.Group
 		return hongyan.Group{}, err
 	}
 	notice := hongyan.Notice{Event: hongyan.NoticeCreated, Users: users, Text: n.Title}
-	if err := s.saveGroup(tx, id, group, c.User, notice); err != nil {
+	if err := saveGroup(tx, id, group, c.User, nil, notice); err != nil {
 		return hongyan.Group{}, err
 	}
 	if n.ClientID != (hongyan.ClientID{}) {
@@ -158,38 +158,59 @@ func copyGroup(g *store.Group) *store.Group {
 	return &c
 }
 
-// saveGroup writes a changed group, tells its members, and puts the notice of it among the messages. gone are those who
-// are members no more and must learn that.
-func (s *Service) saveGroup(tx *inbox.Tx, id hongyan.GroupID, g *store.Group, by hongyan.UserID, n hongyan.Notice, gone ...hongyan.UserID) error {
+// saveGroup writes a changed group, tells its members, and puts notices of what `by` did among the messages. gone are
+// those who are members no more and must learn that.
+func saveGroup(tx *inbox.Tx, id hongyan.GroupID, g *store.Group, by hongyan.UserID, gone []hongyan.UserID, notices ...hongyan.Notice) error {
 	store.Groups.Put(tx.Tx, id, g)
-	item := binary.BigEndian.AppendUint64(nil, uint64(id))
 	members := memberIDs(g)
-	for _, u := range append(slices.Clone(members), gone...) {
-		if err := tx.SetItem(u, hongyan.TypeGroup, item, nil); err != nil {
-			return err
-		}
-	}
-	if n.Event == 0 {
-		return nil
+	if err := tellOfGroup(tx, id, append(slices.Clone(members), gone...)); err != nil {
+		return err
 	}
 	actor, err := store.Accounts.Get(tx, by)
 	if err != nil {
 		return err
 	}
-	return tx.AddMessage(&hongyan.Message{
-		ID: tx.NewMessageID(), Conversation: hongyan.GroupConversation(id), From: by, FromName: actor.Name,
-		TimeMS: tx.NowMS(), Content: hongyan.Content{Kind: hongyan.KindNotice, Notice: &n},
-	}, members)
+	for i := range notices {
+		err := tx.AddMessage(&hongyan.Message{
+			ID: tx.NewMessageID(), Conversation: hongyan.GroupConversation(id), From: by, FromName: actor.Name,
+			TimeMS: tx.NowMS(), Content: hongyan.Content{Kind: hongyan.KindNotice, Notice: &notices[i]},
+		}, members)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// groupFor is a group as u sees it, without its members.
-func groupFor(id hongyan.GroupID, g *store.Group, u hongyan.UserID) hongyan.Group {
-	group := hongyan.Group{
-		ID: id, Title: g.Title, Announcement: g.Announcement, Avatar: g.Avatar, Owner: g.Owner,
-		MemberCount: len(g.Members), Policy: g.Policy, MutedAll: g.MutedAll, Dissolved: g.Dissolved,
-		CreatedMS: g.CreatedMS,
+// saveAsking writes a group in which nothing has changed but who waits to be let in. It concerns those who answer.
+func saveAsking(tx *inbox.Tx, id hongyan.GroupID, g *store.Group) error {
+	store.Groups.Put(tx.Tx, id, g)
+	var rulers []hongyan.UserID
+	for _, m := range g.Members {
+		if m.Role >= hongyan.RoleAdmin {
+			rulers = append(rulers, m.User)
+		}
 	}
+	return tellOfGroup(tx, id, rulers)
+}
+
+// tellOfGroup makes a group new to users.
+func tellOfGroup(tx *inbox.Tx, id hongyan.GroupID, users []hongyan.UserID) error {
+	item := binary.BigEndian.AppendUint64(nil, uint64(id))
+	for _, u := range users {
+		if err := tx.SetItem(u, hongyan.TypeGroup, item, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groupFor is a group as u sees it, without its members. Who is not a member, or not any more, sees its face alone.
+func groupFor(id hongyan.GroupID, g *store.Group, u hongyan.UserID) hongyan.Group {
+	group := hongyan.Group{ID: id, Title: g.Title, Avatar: g.Avatar, CreatedMS: g.CreatedMS}
 	if m := g.Find(u); m != nil {
+		group.Announcement, group.Owner, group.MemberCount = g.Announcement, g.Owner, len(g.Members)
+		group.Policy, group.MutedAll, group.Dissolved = g.Policy, g.MutedAll, g.Dissolved
 		group.Role, group.Link = m.Role, g.Link
 	}
 	return group

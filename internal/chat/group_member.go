@@ -29,9 +29,9 @@ func (s *Service) Invite(c Caller, g hongyan.GroupID, others []Target, done func
 			return none{}, nil
 		}
 		if group.Policy == hongyan.JoinByApproval && group.Find(c.User).Role < hongyan.RoleAdmin {
-			return none{}, s.ask(tx, g, group, users)
+			return none{}, ask(tx, g, group, users)
 		}
-		return none{}, s.admit(tx, g, group, users, c.User)
+		return none{}, admit(tx, g, group, users, c.User)
 	}, finish(done))
 }
 
@@ -65,9 +65,9 @@ func (s *Service) Join(c Caller, link string, done func(g hongyan.Group, waiting
 		case group.Policy == hongyan.JoinByInvitation:
 			return joined{}, hongyan.Errorf(hongyan.Forbidden, "one comes into this group by invitation only")
 		case group.Policy == hongyan.JoinByApproval:
-			return joined{groupFor(*id, group, c.User), true}, s.ask(tx, *id, group, []hongyan.UserID{c.User})
+			return joined{groupFor(*id, group, c.User), true}, ask(tx, *id, group, []hongyan.UserID{c.User})
 		}
-		if err := s.admit(tx, *id, group, []hongyan.UserID{c.User}, c.User); err != nil {
+		if err := admit(tx, *id, group, []hongyan.UserID{c.User}, c.User); err != nil {
 			return joined{}, err
 		}
 		group, err = store.Groups.Get(tx, *id)
@@ -91,10 +91,9 @@ func (s *Service) AnswerJoin(c Caller, g hongyan.GroupID, u hongyan.UserID, acce
 		group = copyGroup(group)
 		group.Asking = slices.DeleteFunc(group.Asking, func(a hongyan.UserID) bool { return a == u })
 		if accept && group.Find(u) == nil {
-			return none{}, s.admit(tx, g, group, []hongyan.UserID{u}, c.User)
+			return none{}, admit(tx, g, group, []hongyan.UserID{u}, c.User)
 		}
-		store.Groups.Put(tx.Tx, g, group)
-		return none{}, nil
+		return none{}, saveAsking(tx, g, group)
 	}, finish(done))
 }
 
@@ -109,7 +108,7 @@ func (s *Service) Leave(c Caller, g hongyan.GroupID, done func(error)) {
 			return none{}, hongyan.Errorf(hongyan.Forbidden, "the owner cannot leave the group").
 				WithHint("hand it over to a member, or dissolve it")
 		}
-		return none{}, s.expel(tx, g, group, []hongyan.UserID{c.User}, c.User, hongyan.NoticeLeft)
+		return none{}, expel(tx, g, group, []hongyan.UserID{c.User}, c.User, hongyan.NoticeLeft)
 	}, finish(done))
 }
 
@@ -119,6 +118,8 @@ func (s *Service) RemoveMembers(c Caller, g hongyan.GroupID, users []hongyan.Use
 		done(hongyan.Errorf(hongyan.Invalid, "name 1 to %d members", MaxInvited))
 		return
 	}
+	slices.Sort(users)
+	users = slices.Compact(users)
 	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
@@ -133,7 +134,7 @@ func (s *Service) RemoveMembers(c Caller, g hongyan.GroupID, users []hongyan.Use
 				return none{}, hongyan.Errorf(hongyan.Forbidden, "account %d ranks no lower in the group", u)
 			}
 		}
-		return none{}, s.expel(tx, g, group, users, c.User, hongyan.NoticeRemoved)
+		return none{}, expel(tx, g, group, users, c.User, hongyan.NoticeRemoved)
 	}, finish(done))
 }
 
@@ -178,7 +179,7 @@ func roomForGroups(tx *inbox.Tx, users []hongyan.UserID) error {
 }
 
 // admit brings users into a group and says so.
-func (s *Service) admit(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID, by hongyan.UserID) error {
+func admit(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID, by hongyan.UserID) error {
 	if err := tx.Accepting(); err != nil {
 		return err
 	}
@@ -194,7 +195,7 @@ func (s *Service) admit(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, us
 	if err := addMembers(tx, id, group, users, hongyan.RoleMember); err != nil {
 		return err
 	}
-	return s.saveGroup(tx, id, group, by, hongyan.Notice{Event: hongyan.NoticeJoined, Users: users})
+	return saveGroup(tx, id, group, by, nil, hongyan.Notice{Event: hongyan.NoticeJoined, Users: users})
 }
 
 // addMembers puts users into the record of a group, and opens its conversation to them from here on.
@@ -218,13 +219,13 @@ func addMembers(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []ho
 }
 
 // expel takes users out of a group and says so to those who stay.
-func (s *Service) expel(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID, by hongyan.UserID, event hongyan.NoticeEvent) error {
+func expel(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID, by hongyan.UserID, event hongyan.NoticeEvent) error {
 	group = copyGroup(group)
 	group.Members = slices.DeleteFunc(group.Members, func(m store.Member) bool { return slices.Contains(users, m.User) })
 	if err := closeTo(tx, id, users); err != nil {
 		return err
 	}
-	return s.saveGroup(tx, id, group, by, hongyan.Notice{Event: event, Users: users}, users...)
+	return saveGroup(tx, id, group, by, users, hongyan.Notice{Event: event, Users: users})
 }
 
 // closeTo closes the group's conversation to users: what comes after now is not for them.
@@ -246,7 +247,7 @@ func closeTo(tx *inbox.Tx, id hongyan.GroupID, users []hongyan.UserID) error {
 }
 
 // ask notes that users wait to be let in, and tells the admins.
-func (s *Service) ask(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID) error {
+func ask(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, users []hongyan.UserID) error {
 	users = slices.DeleteFunc(users, func(u hongyan.UserID) bool { return slices.Contains(group.Asking, u) })
 	if len(users) == 0 {
 		return nil
@@ -257,7 +258,7 @@ func (s *Service) ask(tx *inbox.Tx, id hongyan.GroupID, group *store.Group, user
 	}
 	group = copyGroup(group)
 	group.Asking = append(group.Asking, users...)
-	return s.saveGroup(tx, id, group, 0, hongyan.Notice{})
+	return saveAsking(tx, id, group)
 }
 
 func countGroups(tx *inbox.Tx, u hongyan.UserID, by int) error {

@@ -41,7 +41,7 @@ func (s *Service) SetRole(c Caller, g hongyan.GroupID, u hongyan.UserID, role ho
 			group.Owner = u
 		}
 		group.Find(u).Role = role
-		return none{}, s.saveGroup(tx, g, group, c.User, notice)
+		return none{}, saveGroup(tx, g, group, c.User, nil, notice)
 	}, finish(done))
 }
 
@@ -65,19 +65,22 @@ func (s *Service) SetGroup(c Caller, g hongyan.GroupID, change GroupChange, done
 			return hongyan.Group{}, err
 		}
 		group = copyGroup(group)
-		oldLink := group.Link
+		link := group.Link
 		if change.NewLink {
-			if group.Link, err = s.newLink(tx); err != nil {
+			if link, err = s.newLink(tx); err != nil {
 				return hongyan.Group{}, err
 			}
 		}
-		notice := change.apply(group)
-		if change.NewLink {
-			store.Links.Delete(tx.Tx, oldLink)
-			store.Links.Put(tx.Tx, group.Link, &g)
+		changed, notices := change.apply(group)
+		if link != group.Link {
+			store.Links.Delete(tx.Tx, group.Link)
+			store.Links.Put(tx.Tx, link, &g)
+			group.Link, changed = link, true
 		}
-		if err := s.saveGroup(tx, g, group, c.User, notice); err != nil {
-			return hongyan.Group{}, err
+		if changed {
+			if err := saveGroup(tx, g, group, c.User, nil, notices...); err != nil {
+				return hongyan.Group{}, err
+			}
 		}
 		return groupFor(g, group, c.User), nil
 	}, done)
@@ -100,53 +103,59 @@ func (change *GroupChange) check() error {
 	return err
 }
 
-// apply changes the group and returns the notice of the most telling change; avatar, policy and link have none.
-func (change *GroupChange) apply(g *store.Group) hongyan.Notice {
-	var notice hongyan.Notice
-	if change.Avatar != nil {
-		g.Avatar = *change.Avatar
+// apply changes the group, reports whether it has, and returns the notices of what changed: avatar, policy and link have
+// none.
+func (change *GroupChange) apply(g *store.Group) (changed bool, notices []hongyan.Notice) {
+	avatar, policy := replace(&g.Avatar, change.Avatar), replace(&g.Policy, change.Policy)
+	if replace(&g.Title, change.Title) {
+		notices = append(notices, hongyan.Notice{Event: hongyan.NoticeTitle, Text: g.Title})
 	}
-	if change.Policy != nil {
-		g.Policy = *change.Policy
+	if replace(&g.Announcement, change.Announcement) {
+		notices = append(notices, hongyan.Notice{Event: hongyan.NoticeAnnouncement, Text: g.Announcement})
 	}
-	if change.MutedAll != nil && *change.MutedAll != g.MutedAll {
-		g.MutedAll = *change.MutedAll
-		notice = hongyan.Notice{Event: hongyan.NoticeUnmuted}
+	if replace(&g.MutedAll, change.MutedAll) {
+		notice := hongyan.Notice{Event: hongyan.NoticeUnmuted}
 		if g.MutedAll {
 			notice.Event = hongyan.NoticeMuted
 		}
+		notices = append(notices, notice)
 	}
-	if change.Announcement != nil && *change.Announcement != g.Announcement {
-		g.Announcement = *change.Announcement
-		notice = hongyan.Notice{Event: hongyan.NoticeAnnouncement, Text: g.Announcement}
-	}
-	if change.Title != nil && *change.Title != g.Title {
-		g.Title = *change.Title
-		notice = hongyan.Notice{Event: hongyan.NoticeTitle, Text: g.Title}
-	}
-	return notice
+	return avatar || policy || len(notices) > 0, notices
 }
 
-// MuteMember silences a member until a time, in Unix milliseconds; 0 lifts it.
+// replace puts a new value, if there is one, in the place of the old, and reports whether that is another.
+func replace[T comparable](old, new *T) bool {
+	if new == nil || *old == *new {
+		return false
+	}
+	*old = *new
+	return true
+}
+
+// MuteMember silences a member until a time, in Unix milliseconds; one that is not in the future lifts it.
 func (s *Service) MuteMember(c Caller, g hongyan.GroupID, u hongyan.UserID, untilMS int64, done func(error)) {
 	write(s, c, func(tx *inbox.Tx) (none, error) {
 		group, err := ruledGroup(tx, g, c.User)
 		if err != nil {
 			return none{}, err
 		}
-		switch m := group.Find(u); {
+		m := group.Find(u)
+		switch {
 		case m == nil:
 			return none{}, hongyan.Errorf(hongyan.NotMember, "account %d is not a member", u)
 		case m.Role >= group.Find(c.User).Role:
 			return none{}, hongyan.Errorf(hongyan.Forbidden, "account %d ranks no lower in the group", u)
 		}
+		notice := hongyan.Notice{Event: hongyan.NoticeMuted, Users: []hongyan.UserID{u}}
+		if untilMS <= tx.NowMS() {
+			untilMS, notice.Event = 0, hongyan.NoticeUnmuted
+		}
+		if m.MutedUntilMS == untilMS {
+			return none{}, nil
+		}
 		group = copyGroup(group)
 		group.Find(u).MutedUntilMS = untilMS
-		notice := hongyan.Notice{Event: hongyan.NoticeUnmuted, Users: []hongyan.UserID{u}}
-		if untilMS > tx.NowMS() {
-			notice.Event = hongyan.NoticeMuted
-		}
-		return none{}, s.saveGroup(tx, g, group, c.User, notice)
+		return none{}, saveGroup(tx, g, group, c.User, nil, notice)
 	}, finish(done))
 }
 
@@ -164,7 +173,7 @@ func (s *Service) Dissolve(c Caller, g hongyan.GroupID, done func(error)) {
 		group.Dissolved, group.Asking = true, nil
 		store.Links.Delete(tx.Tx, group.Link)
 		group.Link = ""
-		if err := s.saveGroup(tx, g, group, c.User, hongyan.Notice{Event: hongyan.NoticeDissolved}); err != nil {
+		if err := saveGroup(tx, g, group, c.User, nil, hongyan.Notice{Event: hongyan.NoticeDissolved}); err != nil {
 			return none{}, err
 		}
 		return none{}, closeTo(tx, g, memberIDs(group))
