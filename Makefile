@@ -30,7 +30,7 @@ fmt: ## format the Go code
 bench: ## run the benchmarks of PKG (all by default)
 	go test -run '^$$' -bench . -benchmem $(PKG)
 
-bench-send: ## measure durable sends through a whole server
+bench-send: ## measure durable sends against a raw log on the same disk
 	@scripts/bench-send
 
 fuzz: ## run every fuzz target for FUZZTIME (10m by default)
