@@ -20,7 +20,7 @@ func (s *Service) AskContact(c Caller, t Target, note string, done func(hongyan.
 			return hongyan.Contact{}, err
 		}
 		if other == c.User {
-			return hongyan.Contact{}, hongyan.Errorf(hongyan.Invalid, "one is no contact of oneself")
+			return hongyan.Contact{}, noContactOfOneself
 		}
 		ours, theirs, err := contactPair(tx, c.User, other)
 		switch {
@@ -43,6 +43,8 @@ func (s *Service) AskContact(c Caller, t Target, note string, done func(hongyan.
 		return putContacts(tx, c.User, other, ours, theirs)
 	}, done)
 }
+
+var noContactOfOneself = hongyan.Errorf(hongyan.Invalid, "one is no contact of oneself")
 
 // AnswerContact accepts or declines the request of u.
 func (s *Service) AnswerContact(c Caller, u hongyan.UserID, accept bool, done func(hongyan.Contact, error)) {
@@ -76,6 +78,10 @@ func (s *Service) SetContact(c Caller, u hongyan.UserID, change ContactChange, d
 			return
 		}
 	}
+	if u == c.User {
+		done(hongyan.Contact{}, noContactOfOneself)
+		return
+	}
 	write(s, c, func(tx *inbox.Tx) (hongyan.Contact, error) {
 		ours, _, err := contactPair(tx, c.User, u)
 		if err != nil {
@@ -93,7 +99,7 @@ func (s *Service) SetContact(c Caller, u hongyan.UserID, change ContactChange, d
 		if change.Blocked != nil {
 			ours.Blocked = *change.Blocked
 		}
-		if err := putContact(tx, c.User, u, ours); err != nil {
+		if err := putContact(tx, c.User, u, &ours); err != nil {
 			return hongyan.Contact{}, err
 		}
 		return contactOf(tx, u, &ours)
@@ -122,7 +128,7 @@ type ListedContacts struct {
 	More     bool
 }
 
-// Contacts lists the caller's records of others with account ids above `above`, in order.
+// Contacts lists the caller's contacts, requests and blocks of accounts with ids above `above`, in order.
 func (s *Service) Contacts(c Caller, above hongyan.UserID, limit uint32, done func(ListedContacts, error)) {
 	n := pageLimit(limit, DefaultPage, MaxPage)
 	inbox.Look(s.shard, func(r *inbox.Read) (ListedContacts, error) {
@@ -130,6 +136,9 @@ func (s *Service) Contacts(c Caller, above hongyan.UserID, limit uint32, done fu
 		var failed error
 		size := 0
 		err := store.ListContacts(r, c.User, above, func(other hongyan.UserID, k *store.Contact) bool {
+			if k.State == hongyan.ContactNone && !k.Blocked {
+				return true
+			}
 			if page.More = len(page.Contacts) == n || size > MaxPageBytes; page.More {
 				return false
 			}
@@ -172,18 +181,25 @@ func roomForContact(tx *inbox.Tx, u, other hongyan.UserID) error {
 
 // putContacts writes both sides and returns u's.
 func putContacts(tx *inbox.Tx, u, other hongyan.UserID, ours, theirs store.Contact) (hongyan.Contact, error) {
-	if err := firstError(putContact(tx, u, other, ours), putContact(tx, other, u, theirs)); err != nil {
+	if err := firstError(putContact(tx, u, other, &ours), putContact(tx, other, u, &theirs)); err != nil {
 		return hongyan.Contact{}, err
 	}
 	return contactOf(tx, other, &ours)
 }
 
-// putContact writes u's record of other and tells u's devices.
-func putContact(tx *inbox.Tx, u, other hongyan.UserID, k store.Contact) error {
+// putContact writes u's record of other and tells u's devices, if there is anything new in it.
+func putContact(tx *inbox.Tx, u, other hongyan.UserID, k *store.Contact) error {
 	pair := store.Pair{User: u, Other: other}
 	old, err := store.Contacts.Get(tx, pair)
 	if err != nil {
 		return err
+	}
+	var before store.Contact
+	if old != nil {
+		before = *old
+	}
+	if *k == before {
+		return nil
 	}
 	if old == nil {
 		a, err := store.Accounts.Get(tx, u)
@@ -195,12 +211,10 @@ func putContact(tx *inbox.Tx, u, other hongyan.UserID, k store.Contact) error {
 		store.Accounts.Put(tx.Tx, u, &counted)
 	}
 	k.UpdatedMS = tx.NowMS()
-	store.Contacts.Put(tx.Tx, pair, &k)
-	contact, err := contactOf(tx, other, &k)
-	if err != nil {
-		return err
-	}
-	return tx.SetItem(u, hongyan.TypeContact, binary.BigEndian.AppendUint64(nil, uint64(other)), &hongyan.Change{Contact: &contact})
+	kept := *k
+	store.Contacts.Put(tx.Tx, pair, &kept)
+	// Not along with the hint: the profile in it could be changed by a later command of the round.
+	return tx.SetItem(u, hongyan.TypeContact, binary.BigEndian.AppendUint64(nil, uint64(other)), nil)
 }
 
 // contactOf is a record of other as its keeper sees it.

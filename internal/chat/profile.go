@@ -60,24 +60,21 @@ func (s *Service) SetProfile(c Caller, change ProfileChange, done func(hongyan.P
 			return hongyan.Profile{}, err
 		}
 		a := *old
-		for _, field := range []struct{ to, from *string }{
-			{&a.DisplayName, change.DisplayName}, {&a.Avatar, change.Avatar}, {&a.Bio, change.Bio},
-		} {
-			if field.from != nil {
-				*field.to = *field.from
-			}
+		name, avatar, bio := replace(&a.DisplayName, change.DisplayName), replace(&a.Avatar, change.Avatar), replace(&a.Bio, change.Bio)
+		profile := a.Profile(c.User)
+		if !name && !avatar && !bio {
+			return profile, nil
 		}
 		store.Accounts.Put(tx.Tx, c.User, &a)
-		profile := a.Profile(c.User)
 		if err := tx.SetItem(c.User, hongyan.TypeSetting, []byte{store.ItemProfile}, &hongyan.Change{Profile: &profile}); err != nil {
 			return hongyan.Profile{}, err
 		}
-		return profile, s.tellContacts(tx, c.User)
+		return profile, tellContacts(tx, c.User)
 	}, done)
 }
 
 // tellContacts makes u's profile new to everybody who keeps u as a contact.
-func (s *Service) tellContacts(tx *inbox.Tx, u hongyan.UserID) error {
+func tellContacts(tx *inbox.Tx, u hongyan.UserID) error {
 	item := binary.BigEndian.AppendUint64(nil, uint64(u))
 	var failed error
 	err := store.ListContacts(tx, u, 0, func(other hongyan.UserID, k *store.Contact) bool {
