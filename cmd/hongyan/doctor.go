@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/doctor"
 )
 
@@ -27,6 +29,7 @@ Run it as the user of the server. It changes nothing. The exit status is 1 if so
 		if err != nil {
 			return err
 		}
+		settings.Data = cmp.Or(settings.Data, config.DefaultData())
 		findings := doctor.Examine(c.Context(), settings)
 		if err := printFindings(c.OutOrStdout(), findings, asJSON); err != nil {
 			return err

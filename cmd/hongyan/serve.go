@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ file that hongyan config prints. A flag wins over the environment, the environme
 
 func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 	var err error
-	if c.Data, err = filepath.Abs(c.Data); err != nil {
+	if c.Data, err = filepath.Abs(cmp.Or(c.Data, config.DefaultData())); err != nil {
 		return err
 	}
 	fresh, err := isFresh(c.Data)
@@ -56,7 +57,7 @@ func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 	}
 	log.Info("serving", "data", c.Data, "listen", s.Addrs(), "pin", s.Pin())
 	if fresh {
-		if err := greet(out, c.Data, s.Addrs()[0]); err != nil {
+		if err := greet(out, c.Data, s.Addrs()[0], s.Pin()); err != nil {
 			s.Close()
 			return err
 		}
@@ -86,7 +87,11 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 }
 
 // greet says what to do with a server that has no accounts yet.
-func greet(w io.Writer, data, address string) error {
+func greet(w io.Writer, data, address, pin string) error {
+	elsewhere := ""
+	if local := reachable(address); local != address {
+		elsewhere = fmt.Sprintf("\nFrom other machines log in with this machine's name instead of %s, and with\n  --pin %s\n", local, pin)
+	}
 	_, err := fmt.Fprintf(w, `
 This is a new server; its data is in %[1]s. Make two accounts, in another terminal:
 
@@ -99,7 +104,7 @@ Log in as each, with a profile of its own, and talk:
   hongyan login --server %[3]s --user bob --profile bob
   hongyan send --profile alice --to bob "hello"
   hongyan chat --profile bob
-
-`, data, shellQuote(data), reachable(address))
+%[4]s
+`, data, shellQuote(data), reachable(address), elsewhere)
 	return err
 }

@@ -16,7 +16,7 @@ import (
 
 // Config is the set-up of one server. The zero value is not usable: start from Default or Load.
 type Config struct {
-	Data         string       // directory of everything the server keeps; set by Load if nobody did
+	Data         string       // directory of everything the server keeps; empty stands for DefaultData
 	Listen       []string     // addresses, each "host:port"; an empty host means every address of the machine
 	Registration Registration // who may create an account
 	TLS          TLS
@@ -116,8 +116,7 @@ const (
 	LogJSON LogFormat = "json" // one object a line
 )
 
-// Default is the set-up of a server that nobody configured: on loopback, everything kept. Its Data is empty, which
-// Load replaces by DefaultData.
+// Default is the set-up of a server that nobody configured: on loopback, everything kept.
 func Default() Config {
 	return Config{
 		Listen:       []string{"127.0.0.1:7878"},

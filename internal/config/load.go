@@ -59,9 +59,6 @@ func Load(s Sources) (Config, error) {
 	if len(l.errs) == 0 {
 		l.check()
 	}
-	if l.config.Data == "" {
-		l.config.Data = DefaultData()
-	}
 	return l.config, l.result()
 }
 
