@@ -35,7 +35,7 @@ func (g *rig) key(u hongyan.UserID, v hongyan.Version) hongyan.SyncKey {
 
 // trim takes u's message entries up to v away.
 func trim(u hongyan.UserID, v hongyan.Version) func(tx *Tx) error {
-	return func(tx *Tx) error { return store.TrimEntries(tx.Tx, u, v) }
+	return func(tx *Tx) error { store.TrimEntries(tx.Tx, u, 0, store.TrimLine{Line: v}); return nil }
 }
 
 func TestResets(t *testing.T) {

@@ -169,21 +169,12 @@ func Head(r Reader, u hongyan.UserID) (hongyan.Version, error) {
 	return head, err
 }
 
-// TrimEntries removes u's message entries up to line and raises the trim line. State entries stay: they are the
-// present.
-func TrimEntries(tx *Tx, u hongyan.UserID, line hongyan.Version) error {
-	old, err := TrimLines.Get(tx, u)
-	if err != nil {
-		return err
+// TrimEntries removes u's message entries above `from` and up to to.Line, and makes to the account's line; from is what
+// its line was before. State entries stay: they are the present.
+func TrimEntries(tx *Tx, u hongyan.UserID, from hongyan.Version, to TrimLine) {
+	if from < to.Line {
+		tx.batch.DeleteRange(entryKey(u, hongyan.TypeMessage, from), entryKey(u, hongyan.TypeMessage, to.Line+1))
 	}
-	var t TrimLine
-	if old != nil {
-		t = *old
-	}
-	if line <= t.Line {
-		return nil
-	}
-	tx.batch.DeleteRange(entryKey(u, hongyan.TypeMessage, t.Line), entryKey(u, hongyan.TypeMessage, line+1))
-	TrimLines.Put(tx, u, &TrimLine{Line: line, Head: max(t.Head, line)})
-	return nil
+	to.Head = max(to.Head, to.Line)
+	TrimLines.Put(tx, u, &to)
 }

@@ -18,9 +18,10 @@ type Account struct {
 	Retention   Retention `cbor:"8,keyasint,omitempty"`
 	Contacts    int       `cbor:"9,keyasint,omitempty"`  // how many contact records there are, for the limit
 	Groups      int       `cbor:"10,keyasint,omitempty"` // how many groups it is in, for the limit
+	Settings    int       `cbor:"11,keyasint,omitempty"` // how many settings there are, for the limit
 }
 
-// Retention says what an account's log keeps; zero is without limit.
+// Retention says what an account's log keeps; zero is without limit. An account without any follows the server's.
 type Retention struct {
 	Days     uint32 `cbor:"1,keyasint,omitempty"`
 	Messages uint32 `cbor:"2,keyasint,omitempty"`
@@ -130,8 +131,10 @@ type Cursor struct {
 
 // TrimLine bounds what an account's log still has.
 type TrimLine struct {
-	Line hongyan.Version `cbor:"1,keyasint"` // message entries up to here are gone
-	Head hongyan.Version `cbor:"2,keyasint"` // no less than the newest entry ever trimmed
+	Line    hongyan.Version `cbor:"1,keyasint"`           // message entries up to here are gone
+	Head    hongyan.Version `cbor:"2,keyasint"`           // no less than the newest entry ever trimmed
+	Counted hongyan.Version `cbor:"3,keyasint,omitempty"` // Kept counts up to here, no less than Line
+	Kept    uint64          `cbor:"4,keyasint,omitempty"` // messages of the log, those up to Counted
 }
 
 // APIKey is a server API key.
@@ -201,6 +204,14 @@ func ListNames(r Reader, afterName string, visit func(name string, u hongyan.Use
 		from = append([]byte(afterName), 0)
 	}
 	return Names.list(r, nil, from, func(key []byte, u *hongyan.UserID) (bool, error) { return visit(string(key), *u), nil })
+}
+
+// ListAccounts calls visit with the accounts above `above`, by id, until visit returns false.
+func ListAccounts(r Reader, above hongyan.UserID, visit func(u hongyan.UserID, a *Account) bool) error {
+	return Accounts.list(r, nil, append(userKey(nil, above), 0), func(key []byte, a *Account) (bool, error) {
+		u, err := lastNumber(key, 8)
+		return err == nil && visit(hongyan.UserID(u), a), err
+	})
 }
 
 // ListContacts calls visit with u's contact records for accounts above `above`, in order, until visit returns false.
