@@ -50,8 +50,8 @@ type Config struct {
 	Now          func() time.Time
 	// Slow runs a job that takes tens of milliseconds, or answers Busy.
 	Slow func(func(context.Context)) error
-	// Ended is told, once it is durable, that a device is no more.
-	Ended func(hongyan.UserID, hongyan.DeviceID, EndReason)
+	// Ended is told, once it is durable, that who said to be a device in an epoch up to this one is it no more.
+	Ended func(u hongyan.UserID, d hongyan.DeviceID, epoch uint32, why EndReason)
 }
 
 // EndReason is why a device ended.
@@ -60,7 +60,7 @@ type EndReason uint8
 const (
 	LoggedOut EndReason = iota // by itself
 	Kicked                     // by another device
-	Replaced                   // by a login of the same class
+	Replaced                   // by a login of the same class, or one that took the device over
 	Revoked                    // by the operator, or by a new password
 )
 
@@ -93,6 +93,7 @@ type Identity struct {
 	User          hongyan.UserID // 0 for a server API key
 	Name          string
 	Device        hongyan.DeviceID
+	Epoch         uint32 // of the device: a login that takes it over begins the next
 	Operator      bool
 	Ticket        string // resumes without the device token
 	TicketExpires time.Time
@@ -100,18 +101,25 @@ type Identity struct {
 	DeviceToken   string // of a device that was just made, else empty
 }
 
-// ticket completes an identity.
-func (s *Service) ticket(id Identity, epoch uint32) (Identity, error) {
-	now := s.config.Now()
-	id.TicketExpires = now.Add(TicketTTL)
-	t, err := s.config.Keys.Sign(auth.Ticket{
-		Account: uint64(id.User), Device: uint64(id.Device), Epoch: epoch, Issued: now, Expires: id.TicketExpires,
-	})
-	if err != nil {
-		return Identity{}, err
+// ticketed completes the identity of a device with a ticket before it is given to done.
+func (s *Service) ticketed(done func(Identity, error)) func(Identity, error) {
+	return func(id Identity, err error) {
+		if err != nil {
+			done(Identity{}, err)
+			return
+		}
+		now := s.config.Now()
+		id.TicketExpires = now.Add(TicketTTL)
+		t, err := s.config.Keys.Sign(auth.Ticket{
+			Account: uint64(id.User), Device: uint64(id.Device), Epoch: id.Epoch, Issued: now, Expires: id.TicketExpires,
+		})
+		if err != nil {
+			done(Identity{}, err)
+			return
+		}
+		id.Ticket = t.Reveal()
+		done(id, nil)
 	}
-	id.Ticket = t.Reveal()
-	return id, nil
 }
 
 // slowly runs a job of the password kind and gives its result to done.
@@ -143,7 +151,11 @@ func peerError(err error) error {
 }
 
 // find reads the account of a name, or nils.
-func find(r store.Reader, name string) (hongyan.UserID, *store.Account, error) {
+func find(r store.Reader, typed string) (hongyan.UserID, *store.Account, error) {
+	name, err := auth.ParseName(typed)
+	if err != nil {
+		return 0, nil, nil // nobody's, and no key to look up: it may have any length
+	}
 	u, err := store.Names.Get(r, name)
 	if err != nil || u == nil {
 		return 0, nil, err

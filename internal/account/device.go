@@ -26,6 +26,14 @@ func (d NewDevice) check() error {
 	return nil
 }
 
+// network is how the address of a login is kept, to know the next one from there; empty for the operator's socket.
+func network(addr netip.Addr) string {
+	if !addr.IsValid() {
+		return ""
+	}
+	return auth.Network(addr).String()
+}
+
 // addDevice makes a device of u with a new token, or takes the device old over. Devices that the policy ends are ended.
 func (s *Service) addDevice(tx *inbox.Tx, u hongyan.UserID, a *store.Account, n NewDevice, addr netip.Addr, old *store.Device) (Identity, error) {
 	list, err := store.DeviceLists.Get(tx, u)
@@ -37,9 +45,11 @@ func (s *Service) addDevice(tx *inbox.Tx, u hongyan.UserID, a *store.Account, n 
 		d.List = slices.Clone(list.List)
 	}
 	dev := store.Device{CreatedMS: tx.NowMS()}
+	var ended []store.Device
 	if old != nil {
 		dev = *old
 		d.List = slices.DeleteFunc(d.List, func(o store.Device) bool { return o.ID == old.ID })
+		ended = append(ended, *old) // who holds its old token is not the device any more
 	} else {
 		id, err := store.RandomID(s.config.Random)
 		if err != nil {
@@ -53,10 +63,9 @@ func (s *Service) addDevice(tx *inbox.Tx, u hongyan.UserID, a *store.Account, n 
 	}
 	hash := token.Hash()
 	dev.Name, dev.Class, dev.SeenMS, dev.Token = n.Name, n.Class, tx.NowMS(), hash[:]
-	dev.Network = auth.Network(addr).String()
+	dev.Network = network(addr)
 	dev.Epoch++
 
-	var ended []store.Device
 	if s.config.OnePerClass {
 		d.List = slices.DeleteFunc(d.List, func(o store.Device) bool {
 			if o.Class == n.Class {
@@ -71,13 +80,17 @@ func (s *Service) addDevice(tx *inbox.Tx, u hongyan.UserID, a *store.Account, n 
 	}
 	d.List = append(d.List, dev)
 	for _, o := range ended {
-		store.Cursors.Delete(tx.Tx, store.Holder{User: u, Device: o.ID})
-		tx.AfterDurable(func() { s.config.Ended(u, o.ID, Replaced) })
+		if o.ID != dev.ID {
+			store.Cursors.Delete(tx.Tx, store.Holder{User: u, Device: o.ID})
+		}
+		tx.AfterDurable(func() { s.config.Ended(u, o.ID, o.Epoch, Replaced) })
 	}
 	if err := putDevices(tx, u, &d); err != nil {
 		return Identity{}, err
 	}
-	return s.ticket(Identity{User: u, Name: a.Name, Device: dev.ID, DeviceToken: token.Reveal(), Head: tx.Newest()}, dev.Epoch)
+	return Identity{
+		User: u, Name: a.Name, Device: dev.ID, Epoch: dev.Epoch, DeviceToken: token.Reveal(), Head: tx.Newest(),
+	}, nil
 }
 
 // putDevices writes u's device list and tells u's devices.
@@ -149,8 +162,8 @@ func (s *Service) Authenticate(p Peer, token string, done func(Identity, error))
 			return Identity{}, err
 		}
 		s.noteSeen(user, *dev, p.Addr)
-		return s.ticket(Identity{User: user, Name: a.Name, Device: dev.ID, Head: head}, dev.Epoch)
-	}, done)
+		return Identity{User: user, Name: a.Name, Device: dev.ID, Epoch: dev.Epoch, Head: head}, nil
+	}, s.ticketed(done))
 }
 
 var revoked = hongyan.Errorf(hongyan.Revoked, "the device was logged out, or its token replaced").
@@ -199,7 +212,7 @@ func (s *Service) noteSeen(u hongyan.UserID, dev store.Device, addr netip.Addr) 
 		}
 		d := store.Devices{List: slices.Clone(list.List)}
 		seen := d.Find(dev.ID)
-		seen.SeenMS, seen.Network = tx.NowMS(), auth.Network(addr).String()
+		seen.SeenMS, seen.Network = tx.NowMS(), network(addr)
 		store.DeviceLists.Put(tx.Tx, u, &d)
 		return struct{}{}, nil
 	}, func(struct{}, error) {})
@@ -216,17 +229,30 @@ func (s *Service) Devices(u hongyan.UserID, done func(hongyan.Devices, error)) {
 	}, done)
 }
 
-// End takes devices of an account away: their tokens and tickets are void from then on.
-func (s *Service) End(u hongyan.UserID, id hongyan.DeviceID, why EndReason, done func(error)) {
+// Logout ends the device that asks.
+func (s *Service) Logout(u hongyan.UserID, device hongyan.DeviceID, done func(error)) {
+	s.end(u, device, device, LoggedOut, done)
+}
+
+// Kick ends a device of the account at the request of another.
+func (s *Service) Kick(u hongyan.UserID, by, device hongyan.DeviceID, done func(error)) {
+	s.end(u, by, device, Kicked, done)
+}
+
+// end takes a device away: its tokens and tickets are void from then on.
+func (s *Service) end(u hongyan.UserID, by, device hongyan.DeviceID, why EndReason, done func(error)) {
 	inbox.Change(s.shard, func(tx *inbox.Tx) (struct{}, error) {
 		d, err := store.DeviceLists.Get(tx, u)
 		if err != nil {
 			return struct{}{}, err
 		}
-		if d.Find(id) == nil {
-			return struct{}{}, hongyan.Errorf(hongyan.NotFound, "there is no device %d", id)
+		switch {
+		case d.Find(by) == nil:
+			return struct{}{}, revoked
+		case d.Find(device) == nil:
+			return struct{}{}, hongyan.Errorf(hongyan.NotFound, "there is no device %d", device)
 		}
-		return struct{}{}, s.endDevices(tx, u, d, why, func(o hongyan.DeviceID) bool { return o == id })
+		return struct{}{}, s.endDevices(tx, u, d, why, func(o hongyan.DeviceID) bool { return o == device })
 	}, func(_ struct{}, err error) { done(err) })
 }
 
@@ -242,7 +268,7 @@ func (s *Service) endDevices(tx *inbox.Tx, u hongyan.UserID, d *store.Devices, w
 			continue
 		}
 		store.Cursors.Delete(tx.Tx, store.Holder{User: u, Device: dev.ID})
-		tx.AfterDurable(func() { s.config.Ended(u, dev.ID, why) })
+		tx.AfterDurable(func() { s.config.Ended(u, dev.ID, dev.Epoch, why) })
 	}
 	if len(left.List) == len(d.List) {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/auth"
@@ -25,17 +26,20 @@ func (s *Service) Register(p Peer, n NewAccount, done func(Identity, error)) {
 		done(Identity{}, err)
 		return
 	}
-	a, password, err := parseAccount(n.Name, n.Password, n.DisplayName)
+	a, err := parseAccount(n.Name, n.DisplayName)
+	var password auth.Password
+	if err == nil {
+		password, err = auth.NewPassword(n.Password)
+	}
 	if err == nil {
 		err = n.Device.check()
 	}
 	if err != nil {
-		done(Identity{}, err)
+		done(Identity{}, peerError(err))
 		return
 	}
-	// A wrong code costs its network as a wrong password does.
-	now := s.config.Now()
-	if wait, ok := s.throttle.Allow(now, "", p.Addr, false); !ok {
+	// A wrong code costs its network as a wrong password does, and so does a name that is taken.
+	if wait, ok := s.throttle.Allow(s.config.Now(), "", p.Addr, false); !ok {
 		done(Identity{}, throttled(wait))
 		return
 	}
@@ -50,12 +54,12 @@ func (s *Service) Register(p Peer, n NewAccount, done func(Identity, error)) {
 		a.Password = hash.Reveal()
 		inbox.Change(s.shard, func(tx *inbox.Tx) (Identity, error) {
 			return s.register(tx, p, a, n.Device, invited)
-		}, func(id Identity, err error) {
+		}, s.ticketed(func(id Identity, err error) {
 			if c := hongyan.CodeOf(err); c != hongyan.RegistrationClosed && c != hongyan.Exists {
 				s.throttle.Success(s.config.Now(), "", p.Addr)
 			}
 			done(id, err)
-		})
+		}))
 	})
 }
 
@@ -82,37 +86,39 @@ func (s *Service) register(tx *inbox.Tx, p Peer, a store.Account, d NewDevice, i
 	if err := tx.Accepting(); err != nil {
 		return Identity{}, err
 	}
-	var left *store.Invitation
+	var invited store.Invitation
 	if invitation != "" {
 		i, err := store.Invitations.Get(tx, invitation)
 		if err != nil {
 			return Identity{}, err
 		}
-		if i == nil || i.Uses == 0 || i.ExpiresMS < tx.NowMS() {
+		if i == nil || i.ExpiresMS < tx.NowMS() {
 			return Identity{}, hongyan.Errorf(hongyan.RegistrationClosed, "the invitation is unknown, used up or expired").
 				WithHint("ask the operator for another")
 		}
-		left = &store.Invitation{Uses: i.Uses - 1, ExpiresMS: i.ExpiresMS}
+		invited = *i
 	}
 	u, err := s.create(tx, a)
 	if err != nil {
 		return Identity{}, err
 	}
-	if left != nil {
-		store.Invitations.Put(tx.Tx, invitation, left)
+	switch invited.Uses {
+	case 0: // none was needed
+	case 1:
+		store.Invitations.Delete(tx.Tx, invitation)
+	default:
+		invited.Uses--
+		store.Invitations.Put(tx.Tx, invitation, &invited)
 	}
 	return s.addDevice(tx, u, &a, d, p.Addr, nil)
 }
 
 // parseAccount reads what a person typed for a new account.
-func parseAccount(name, password, display string) (a store.Account, pw auth.Password, err error) {
+func parseAccount(name, display string) (a store.Account, err error) {
 	if a.Name, err = auth.ParseName(name); err == nil && display != "" {
 		a.DisplayName, err = auth.ParseDisplayName(display)
 	}
-	if err == nil && password != "" {
-		pw, err = auth.NewPassword(password)
-	}
-	return a, pw, peerError(err)
+	return a, err
 }
 
 // Credentials are a login by password.
@@ -130,7 +136,7 @@ func (s *Service) Login(p Peer, c Credentials, done func(Identity, error)) {
 		password, err = auth.NewPassword(c.Password)
 	}
 	if err != nil {
-		done(Identity{}, hongyan.Errorf(hongyan.BadCredentials, "the name or the password is wrong"))
+		done(Identity{}, badCredentials)
 		return
 	}
 	if err := c.Device.check(); err != nil {
@@ -158,13 +164,7 @@ func (s *Service) Login(p Peer, c Credentials, done func(Identity, error)) {
 			done(Identity{}, err)
 			return
 		}
-		if wait, ok := s.throttle.Allow(s.config.Now(), name, p.Addr, st.known); !ok {
-			done(Identity{}, throttled(wait))
-			return
-		}
-		slowly(s, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, s.verify(ctx, name, p.Addr, st.hash, password)
-		}, func(_ struct{}, err error) {
+		s.verify(p, name, st.known, st.hash, password, func(err error) {
 			if err != nil {
 				done(Identity{}, err)
 				return
@@ -174,18 +174,28 @@ func (s *Service) Login(p Peer, c Credentials, done func(Identity, error)) {
 	})
 }
 
-// verify checks a password and settles the throttle's account of the attempt.
-func (s *Service) verify(ctx context.Context, name string, addr netip.Addr, hash auth.PasswordHash, pw auth.Password) error {
-	switch err := s.config.Hasher.Verify(ctx, hash, pw); {
-	case err == nil:
-		s.throttle.Success(s.config.Now(), name, addr)
-		return nil
-	case errors.Is(err, auth.ErrWrongPassword):
-		return hongyan.Errorf(hongyan.BadCredentials, "the name or the password is wrong")
-	default:
-		s.throttle.Cancel(s.config.Now(), name, addr)
-		return err
+var badCredentials = hongyan.Errorf(hongyan.BadCredentials, "the name or the password is wrong")
+
+// verify checks the password of an account, as often as the throttle lets somebody try, and gives the verdict to done:
+// nil, BadCredentials, or an error that is none.
+func (s *Service) verify(p Peer, name string, known bool, hash auth.PasswordHash, pw auth.Password, done func(error)) {
+	if wait, ok := s.throttle.Allow(s.config.Now(), name, p.Addr, known); !ok {
+		done(throttled(wait))
+		return
 	}
+	slowly(s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.config.Hasher.Verify(ctx, hash, pw)
+	}, func(_ struct{}, err error) {
+		switch {
+		case err == nil:
+			s.throttle.Success(s.config.Now(), name, p.Addr)
+		case errors.Is(err, auth.ErrWrongPassword):
+			err = badCredentials // and the attempt stays counted
+		default:
+			s.throttle.Cancel(s.config.Now(), name, p.Addr)
+		}
+		done(err)
+	})
 }
 
 // addVerified adds the device of a login whose password was right.
@@ -196,7 +206,7 @@ func (s *Service) addVerified(p Peer, u hongyan.UserID, hash auth.PasswordHash, 
 			return Identity{}, err
 		}
 		if a == nil || a.Disabled || a.Password != hash.Reveal() {
-			return Identity{}, hongyan.Errorf(hongyan.BadCredentials, "the name or the password is wrong")
+			return Identity{}, badCredentials
 		}
 		d, err := store.DeviceLists.Get(tx, u)
 		if err != nil {
@@ -210,7 +220,7 @@ func (s *Service) addVerified(p Peer, u hongyan.UserID, hash auth.PasswordHash, 
 			}
 		}
 		return s.addDevice(tx, u, a, c.Device, p.Addr, old)
-	}, done)
+	}, s.ticketed(done))
 }
 
 // knownFrom reports whether the account has logged in from the address's network before.
@@ -219,11 +229,6 @@ func (s *Service) knownFrom(r store.Reader, u hongyan.UserID, addr netip.Addr) (
 	if err != nil || d == nil {
 		return false, err
 	}
-	network := auth.Network(addr).String()
-	for _, dev := range d.List {
-		if dev.Network == network {
-			return true, nil
-		}
-	}
-	return false, nil
+	from := network(addr)
+	return from != "" && slices.ContainsFunc(d.List, func(dev store.Device) bool { return dev.Network == from }), nil
 }

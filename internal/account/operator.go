@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/auth"
@@ -48,9 +49,9 @@ func (s *Service) hash(pw string, done func(phc string, err error)) {
 
 // Create makes an account; without a password nobody logs in by one.
 func (s *Service) Create(name, password, display string, done func(Record, error)) {
-	a, _, err := parseAccount(name, "", display)
+	a, err := parseAccount(name, display)
 	if err != nil {
-		done(Record{}, err)
+		done(Record{}, peerError(err))
 		return
 	}
 	s.hash(password, func(phc string, err error) {
@@ -159,12 +160,17 @@ func (s *Service) set(tx *inbox.Tx, name string, set Settings, phc string) (Reco
 	return record(tx, u, &a)
 }
 
-func unknown(name string) error {
-	return hongyan.Errorf(hongyan.NotFound, "there is no account %q", name).WithHint("list them with: hongyan user list")
+func unknown(typed string) error {
+	const hint = "list them with: hongyan user list"
+	name, err := auth.ParseName(typed)
+	if err != nil {
+		return hongyan.Errorf(hongyan.NotFound, "there is no account of this name: %v", err).WithHint(hint)
+	}
+	return hongyan.Errorf(hongyan.NotFound, "there is no account %q", name).WithHint(hint)
 }
 
 // Mint makes a device of an account and its token, without a password.
-func (s *Service) Mint(name string, n NewDevice, p Peer, done func(Identity, error)) {
+func (s *Service) Mint(name string, n NewDevice, done func(Identity, error)) {
 	if err := n.check(); err != nil {
 		done(Identity{}, err)
 		return
@@ -177,7 +183,7 @@ func (s *Service) Mint(name string, n NewDevice, p Peer, done func(Identity, err
 		if a == nil || a.Disabled {
 			return Identity{}, unknown(name)
 		}
-		return s.addDevice(tx, u, a, n, p.Addr, nil)
+		return s.addDevice(tx, u, a, n, netip.Addr{}, nil) // nobody has logged in from anywhere
 	}, done)
 }
 

@@ -1,8 +1,6 @@
 package account
 
 import (
-	"context"
-
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/inbox"
@@ -27,17 +25,12 @@ func (s *Service) SetPassword(p Peer, u hongyan.UserID, device hongyan.DeviceID,
 			done(err)
 			return
 		}
-		if wait, ok := s.throttle.Allow(s.config.Now(), a.Name, p.Addr, true); !ok {
-			done(throttled(wait))
+		hash, err := auth.ParsePasswordHash(a.Password)
+		if err != nil && a.Password != "" {
+			done(err)
 			return
 		}
-		slowly(s, func(ctx context.Context) (struct{}, error) {
-			hash, err := auth.ParsePasswordHash(a.Password)
-			if err != nil && a.Password != "" {
-				return struct{}{}, err
-			}
-			return struct{}{}, s.verify(ctx, a.Name, p.Addr, hash, oldPassword)
-		}, func(_ struct{}, err error) {
+		s.verify(p, a.Name, true, hash, oldPassword, func(err error) {
 			if err != nil {
 				done(err)
 				return
@@ -63,16 +56,19 @@ func (s *Service) replacePassword(u hongyan.UserID, device hongyan.DeviceID, old
 			if err != nil {
 				return struct{}{}, err
 			}
-			if kept == nil || kept.Password != oldPHC {
+			d, err := store.DeviceLists.Get(tx, u)
+			if err != nil {
+				return struct{}{}, err
+			}
+			switch {
+			case d.Find(device) == nil:
+				return struct{}{}, revoked
+			case kept == nil || kept.Password != oldPHC:
 				return struct{}{}, hongyan.Errorf(hongyan.BadCredentials, "the password was changed meanwhile")
 			}
 			a := *kept
 			a.Password = phc
 			store.Accounts.Put(tx.Tx, u, &a)
-			d, err := store.DeviceLists.Get(tx, u)
-			if err != nil {
-				return struct{}{}, err
-			}
 			return struct{}{}, s.endDevices(tx, u, d, Revoked, func(o hongyan.DeviceID) bool { return o != device })
 		}, func(_ struct{}, err error) { done(err) })
 	})

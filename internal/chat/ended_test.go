@@ -14,12 +14,12 @@ func TestAnEndedDeviceWritesNothing(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		end  func(w *world, thief *device)
+		end  func(w *world, alice, thief *device)
 	}{
-		{"kicked", func(w *world, thief *device) {
-			w.accounts.End(thief.User, thief.Device, accounts.Kicked, func(err error) { must(t, err) })
+		{"kicked", func(w *world, alice, thief *device) {
+			w.accounts.Kick(alice.User, alice.Device, thief.Device, func(err error) { must(t, err) })
 		}},
-		{"disabled", func(w *world, thief *device) {
+		{"disabled", func(w *world, _, _ *device) {
 			disabled := true
 			w.accounts.Set("alice", accounts.Settings{Disabled: &disabled}, func(_ accounts.Record, err error) { must(t, err) })
 		}},
@@ -37,7 +37,7 @@ func TestAnEndedDeviceWritesNothing(t *testing.T) {
 			w.chat.Send(thief.Caller, w.text(c, text), func(_ Sent, err error) { codes[text] = hongyan.CodeOf(err) })
 		}
 		send("before")
-		tt.end(w, thief)
+		tt.end(w, alice, thief)
 		send("after")
 		w.chat.Recall(thief.Caller, c, 2, func(err error) { codes["recall"] = hongyan.CodeOf(err) })
 		w.chat.MarkRead(thief.Caller, c, 1, func(err error) { codes["read"] = hongyan.CodeOf(err) })

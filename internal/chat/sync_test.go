@@ -143,7 +143,7 @@ func TestABackfillCanBeResumedAnywhere(t *testing.T) {
 		if fresh.contacts[alice.User].State != hongyan.ContactAsking || fresh.profile.Name != "bob" || len(fresh.devices.List) == 0 {
 			t.Errorf("size %d: the states came as %+v, %+v, %+v", size, fresh.contacts, fresh.profile, fresh.devices)
 		}
-		w.accounts.End(fresh.User, fresh.Device, 0, func(err error) { must(t, err) })
+		w.accounts.Logout(fresh.User, fresh.Device, func(err error) { must(t, err) })
 		w.Rest()
 	}
 }

@@ -35,7 +35,7 @@ func newWorld(t testing.TB, c Config) *world {
 		Shard: s, t: t, chat: New(s.Shard, c, s.Random),
 		accounts: accounts.New(s.Shard, accounts.Config{
 			MaxDevices: 8, Keys: keys, Random: s.Random, Now: s.Now,
-			Ended: func(hongyan.UserID, hongyan.DeviceID, accounts.EndReason) {},
+			Ended: func(hongyan.UserID, hongyan.DeviceID, uint32, accounts.EndReason) {},
 		}),
 	}
 }
@@ -63,7 +63,7 @@ func (w *world) devices(names ...string) []*device {
 	w.t.Helper()
 	var list []*device
 	for _, name := range names {
-		w.accounts.Mint(name, accounts.NewDevice{Class: hongyan.ClassBot}, accounts.Peer{}, func(id accounts.Identity, err error) {
+		w.accounts.Mint(name, accounts.NewDevice{Class: hongyan.ClassBot}, func(id accounts.Identity, err error) {
 			must(w.t, err)
 			list = append(list, newDevice(w, name, Caller{id.User, id.Device}))
 		})

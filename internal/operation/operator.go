@@ -41,8 +41,8 @@ func setAccount(d *Desk, _ Caller, q *wire.SetAccountRequest, done func(Reply, e
 	}))
 }
 
-func mintToken(d *Desk, c Caller, q *wire.MintTokenRequest, done func(Reply, error)) {
-	d.Accounts.Mint(q.Name, newDevice(q.Device), c.Peer, answer(done, func(id account.Identity) *wire.MintTokenReply {
+func mintToken(d *Desk, _ Caller, q *wire.MintTokenRequest, done func(Reply, error)) {
+	d.Accounts.Mint(q.Name, newDevice(q.Device), answer(done, func(id account.Identity) *wire.MintTokenReply {
 		return &wire.MintTokenReply{DeviceToken: id.DeviceToken, User: uint64(id.User), Device: uint64(id.Device)}
 	}))
 }

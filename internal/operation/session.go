@@ -59,7 +59,7 @@ func newDevice(b *wire.Device) account.NewDevice {
 }
 
 func logout(d *Desk, c Caller, _ *wire.LogoutRequest, done func(Reply, error)) {
-	d.Accounts.End(c.User, c.Device, account.LoggedOut, ok(done, &wire.LogoutReply{}))
+	d.Accounts.Logout(c.User, c.Device, ok(done, &wire.LogoutReply{}))
 }
 
 func devices(d *Desk, c Caller, _ *wire.DevicesRequest, done func(Reply, error)) {
@@ -69,7 +69,7 @@ func devices(d *Desk, c Caller, _ *wire.DevicesRequest, done func(Reply, error))
 }
 
 func kick(d *Desk, c Caller, q *wire.KickRequest, done func(Reply, error)) {
-	d.Accounts.End(c.User, hongyan.DeviceID(q.Device), account.Kicked, ok(done, &wire.KickReply{}))
+	d.Accounts.Kick(c.User, c.Device, hongyan.DeviceID(q.Device), ok(done, &wire.KickReply{}))
 }
 
 func setPassword(d *Desk, c Caller, q *wire.SetPasswordRequest, done func(Reply, error)) {

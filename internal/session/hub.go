@@ -33,7 +33,7 @@ type Hub struct {
 	desk   *operation.Desk
 	config Config
 	parts  [64]part
-	over   *lru.Cache[hongyan.DeviceID, account.EndReason]
+	over   *lru.Cache[hongyan.DeviceID, uint32] // epochs of devices that have ended
 	// Open and Authenticated count live sessions, for metrics.
 	open, authenticated atomic.Int64
 }
@@ -49,7 +49,7 @@ type parking struct{ wake func() }
 
 // NewHub makes an empty hub. Use binds it to the desk that answers its sessions.
 func NewHub(c Config) *Hub {
-	over, err := lru.New[hongyan.DeviceID, account.EndReason](recentlyOver)
+	over, err := lru.New[hongyan.DeviceID, uint32](recentlyOver)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -78,11 +78,11 @@ func (h *Hub) of(u hongyan.UserID) []*Session {
 }
 
 // attach adds a session that said who it is. It returns false if its device has ended meanwhile.
-func (h *Hub) attach(s *Session, u hongyan.UserID, d hongyan.DeviceID) bool {
+func (h *Hub) attach(s *Session, u hongyan.UserID, d hongyan.DeviceID, epoch uint32) bool {
 	p := h.part(u)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, over := h.over.Get(d); over {
+	if last, over := h.over.Get(d); over && epoch <= last {
 		return false
 	}
 	p.sessions[u] = append(p.sessions[u], s)
@@ -166,14 +166,16 @@ func (h *Hub) Park(u hongyan.UserID, wake func()) (cancel func()) {
 	}
 }
 
-// Ended closes the sessions of a device that is no more.
-func (h *Hub) Ended(u hongyan.UserID, d hongyan.DeviceID, why account.EndReason) {
+// Ended closes the sessions of a device that is no more, or no more what it was in an epoch.
+func (h *Hub) Ended(u hongyan.UserID, d hongyan.DeviceID, epoch uint32, why account.EndReason) {
 	p := h.part(u)
 	p.mu.Lock()
-	h.over.Add(d, why)
+	if last, _ := h.over.Get(d); epoch > last {
+		h.over.Add(d, epoch)
+	}
 	p.mu.Unlock()
 	for _, s := range h.of(u) {
-		if s.device() == d {
+		if s.was(d, epoch) {
 			s.end(closeOf(why))
 		}
 	}

@@ -45,6 +45,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	caller   operation.Caller
+	epoch    uint32 // of the caller's device
 	deadline time.Time
 	inFlight int
 	draining *wire.Close // what to say when the last answer is out
@@ -159,10 +160,10 @@ func (s *Session) identify(id account.Identity) error {
 	if s.caller.User != 0 {
 		return hongyan.Errorf(hongyan.Forbidden, "this connection has said already who it is")
 	}
-	if id.User != 0 && !s.hub.attach(s, id.User, id.Device) {
+	if id.User != 0 && !s.hub.attach(s, id.User, id.Device, id.Epoch) {
 		return hongyan.Errorf(hongyan.Revoked, "the device was logged out").WithHint("log in again by password")
 	}
-	s.caller.User, s.caller.Device = id.User, id.Device
+	s.caller.User, s.caller.Device, s.epoch = id.User, id.Device, id.Epoch
 	s.caller.Operator = s.caller.Operator || id.Operator
 	s.deadline = s.deadline.Add(s.hub.config.Idle) // the next frame sets it by the clock
 	return nil
@@ -175,10 +176,11 @@ func (s *Session) stands(v hongyan.Version) {
 	s.told = max(s.told, v)
 }
 
-func (s *Session) device() hongyan.DeviceID {
+// was reports whether the session is that of a device in an epoch up to this one.
+func (s *Session) was(d hongyan.DeviceID, epoch uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.caller.Device
+	return s.caller.Device == d && s.epoch <= epoch
 }
 
 // send queues an answer, which may not be dropped.

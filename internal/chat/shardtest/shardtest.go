@@ -97,6 +97,14 @@ func (s *Shard) Rest() {
 	}
 }
 
+// Overtake runs f while what waits stands aside: what f submits, and steps, gets in before it.
+func (s *Shard) Overtake(f func()) {
+	aside := s.waiting
+	s.waiting = nil
+	f()
+	s.waiting = append(aside, s.waiting...)
+}
+
 // Ask starts a request, steps the shard until nothing waits, and returns the answer, of which there must be one.
 func Ask[R any](s *Shard, start func(done func(R, error))) (R, error) {
 	s.tb.Helper()
