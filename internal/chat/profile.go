@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/hongyan-im/hongyan"
@@ -102,22 +103,29 @@ func (s *Service) SetSetting(c Caller, v hongyan.Setting, done func(error)) {
 		if err != nil {
 			return none{}, err
 		}
-		if old == nil {
-			if err := roomForSetting(tx, c.User); err != nil {
-				return none{}, err
-			}
+		a, err := account(tx, c.User)
+		if err != nil {
+			return none{}, err
 		}
-		// A removed setting stays as an empty value, so that every device learns of it.
-		store.Settings.Put(tx.Tx, name, &v.Value)
+		counted := *a
+		switch there, stays := old != nil, len(v.Value) > 0; {
+		case there && stays && bytes.Equal(*old, v.Value), !there && !stays:
+			return none{}, nil
+		case !there && a.Settings >= MaxSettings:
+			return none{}, hongyan.Errorf(hongyan.TooMany, "the account has %d settings, which is the limit", MaxSettings)
+		case !there:
+			counted.Settings++
+		case !stays:
+			counted.Settings--
+		}
+		if len(v.Value) > 0 {
+			store.Settings.Put(tx.Tx, name, &v.Value)
+		} else {
+			store.Settings.Delete(tx.Tx, name) // its place in the log stays and tells of it
+		}
+		if counted != *a {
+			store.Accounts.Put(tx.Tx, c.User, &counted)
+		}
 		return none{}, tx.SetItem(c.User, hongyan.TypeSetting, append([]byte{store.ItemSetting}, v.Name...), &hongyan.Change{Setting: &v})
 	}, finish(done))
-}
-
-func roomForSetting(tx *inbox.Tx, u hongyan.UserID) error {
-	n := 0
-	err := store.ListSettings(tx, u, func(string, []byte) bool { n++; return n < MaxSettings })
-	if err == nil && n >= MaxSettings {
-		return hongyan.Errorf(hongyan.TooMany, "the account has %d settings, which is the limit", MaxSettings)
-	}
-	return err
 }

@@ -256,9 +256,10 @@ func (b *builder) setting(item []byte, change *hongyan.Change) error {
 		}
 		return err
 	case store.ItemSetting:
+		change.Setting = &hongyan.Setting{Name: name} // empty: removed
 		v, err := store.Settings.Get(b.r, store.SettingName{User: b.user, Name: name})
 		if v != nil {
-			change.Setting = &hongyan.Setting{Name: name, Value: *v}
+			change.Setting.Value = *v
 		}
 		return err
 	}
