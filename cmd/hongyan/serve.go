@@ -3,18 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/app"
 	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/wire"
 )
 
 func serveCommand() *cobra.Command {
@@ -46,32 +44,27 @@ func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 	if c.Data, err = filepath.Abs(cmp.Or(c.Data, config.DefaultData())); err != nil {
 		return err
 	}
-	fresh, err := isFresh(c.Data)
-	if err != nil {
-		return err
-	}
 	log := newLogger(c.Log, errs)
 	s, err := app.New(c, log)
 	if err != nil {
 		return withHint(err, "hongyan doctor, with the same flags, examines this machine")
 	}
 	log.Info("serving", "data", c.Data, "listen", s.Addrs(), "pin", s.Pin())
-	if fresh {
-		if err := greet(out, c.Data, s.Addrs()[0], s.Pin()); err != nil {
-			s.Close()
-			return err
-		}
+	if err := greetFirst(ctx, out, c.Data, s); err != nil {
+		s.Close()
+		return err
 	}
 	return s.Run(ctx)
 }
 
-// isFresh reports whether nothing was ever kept in the data directory.
-func isFresh(data string) (bool, error) {
-	entries, err := os.ReadDir(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+// greetFirst says what to do next if nobody has an account yet.
+func greetFirst(ctx context.Context, out io.Writer, data string, s *app.Server) error {
+	first := new(wire.ListAccountsReply)
+	o := operator{data: data}
+	if err := o.ask(ctx, wire.OpListAccounts, &wire.ListAccountsRequest{Limit: 1}, first); err != nil || len(first.Accounts) > 0 {
+		return err
 	}
-	return len(entries) == 0, err
+	return greet(out, data, s.Addrs()[0], s.Pin())
 }
 
 func newLogger(c config.Log, w io.Writer) *slog.Logger {

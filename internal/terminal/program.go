@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"time"
 
 	"charm.land/bubbletea/v2"
@@ -45,20 +46,19 @@ func run(ctx context.Context, cl *client.Client, feed *Feed, options ...tea.Prog
 	defer cancel(nil)
 	p := &program{ctx: ctx, screen: s, client: cl}
 	terminal := tea.NewProgram(p, append(options, tea.WithContext(ctx), tea.WithoutSignalHandler())...)
+	p.sender = newSender(cl, terminal.Send)
+	var parts sync.WaitGroup
 	ended := make(chan error, 1)
-	go func() {
+	parts.Go(func() {
 		err := cl.Run(ctx)
 		cancel(err) // ends the terminal if the client has ended by itself
 		ended <- err
-	}()
-	forwarded := make(chan struct{})
-	go func() {
-		defer close(forwarded)
-		p.forward(feed, terminal.Send, ended)
-	}()
+	})
+	parts.Go(func() { p.forward(feed, terminal.Send, ended) })
+	parts.Go(func() { p.sender.run(ctx) })
 	_, err = terminal.Run()
 	cancel(nil)
-	<-forwarded
+	parts.Wait()
 	if p.clientErr != nil {
 		return p.clientErr
 	}
@@ -110,6 +110,7 @@ type program struct {
 	ctx       context.Context
 	screen    *screen
 	client    *client.Client
+	sender    *sender
 	clientErr error
 }
 
@@ -146,8 +147,11 @@ func (p *program) gather(feed *Feed, events told) told {
 // gatherTime is how long an event waits for those that follow it. Nobody notices so little.
 const gatherTime = 5 * time.Millisecond
 
-// enrich adds to a conversation the last message, which events leave out.
+// enrich adds to a conversation the last message, which events leave out, and tells the sender of the outbox.
 func (p *program) enrich(e client.Event) client.Event {
+	if o, ok := e.(client.OutboxEvent); ok {
+		p.sender.see(o.Item)
+	}
 	if c, ok := e.(client.ConversationEvent); ok {
 		if full, known, err := p.client.Conversation(c.Conversation.ID); err == nil && known {
 			return client.ConversationEvent{Conversation: full}
@@ -212,12 +216,11 @@ func (p *program) carryOut(act any) tea.Cmd {
 	case fetchOlder:
 		return func() tea.Msg { return fetch(p.ctx, p.client, act) }
 	case sendText:
+		if p.sender.add(act) { // here, not in a command: commands run in any order
+			return nil
+		}
 		return func() tea.Msg {
-			sent, err := p.client.Send(p.ctx, client.ToConversation(act.to), hongyan.Text(act.text))
-			if err == nil || sent.ClientID != (hongyan.ClientID{}) {
-				return nil // the outbox tells
-			}
-			return notStored{act.to, act.text, err}
+			return notStored{act.to, act.text, hongyan.Errorf(hongyan.Busy, "%d messages wait to be stored", maxUnstored)}
 		}
 	case resend:
 		return func() tea.Msg {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/wire"
 )
 
 // screen is the whole state of the chat. It owns no terminal, client, clock or goroutine: events go in through handle
@@ -125,7 +126,7 @@ func (s *screen) hear(event client.Event) []any {
 	case client.LinkEvent:
 		s.link = e.Link
 		if s.link.Online {
-			s.retryFetching()
+			s.reconnected()
 		}
 	case client.OutboxEvent:
 		s.outbox.put(e.Item)
@@ -165,8 +166,12 @@ func (s *screen) hear(event client.Event) []any {
 		for id, c := range s.chats {
 			if c != s.open {
 				delete(s.chats, id)
-			} else {
-				c.complete = false
+			}
+		}
+		if c := s.open; c != nil {
+			c.complete = false
+			if e.Reason == wire.ResetGeneration { // another past: the messages go too
+				c.messages, c.opened, c.conv.LastMessage = nil, false, nil
 			}
 		}
 	}
@@ -217,10 +222,13 @@ func (s *screen) fetched(e fetched) {
 	}
 }
 
-// retryFetching has settle ask again for what could not be fetched without a connection.
-func (s *screen) retryFetching() {
+// reconnected has settle ask again for what could not be had without a connection.
+func (s *screen) reconnected() {
 	for _, c := range s.chats {
 		c.marking = 0
+		if len(c.messages) == 0 && !c.complete {
+			c.opened = false
+		}
 	}
 }
 
