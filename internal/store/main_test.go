@@ -89,17 +89,6 @@ func (g *rig) raw(key, value []byte) {
 	}
 }
 
-// must returns the result of a call that succeeds.
-func get[T any](t testing.TB) func(v T, err error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // The conversations of tests.
 var (
 	direct = hongyan.Direct(1, 2)
