@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan"
 )
 
 func versionCommand() *cobra.Command {
@@ -21,7 +23,7 @@ func versionCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "hongyan %s\ncommit  %s\n%s %s\n", v.Version, v.Commit, v.Go, v.Platform)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "hongyan %s\nmodule  %s\ncommit  %s\n%s %s\n", v.Version, v.Module, v.Commit, v.Go, v.Platform)
 			return err
 		},
 	}
@@ -31,19 +33,20 @@ func versionCommand() *cobra.Command {
 
 // version says what was built, from what the go command records in the program.
 type version struct {
-	Version  string `json:"version"` // of the module, "(devel)" for one that was built in its own tree
-	Commit   string `json:"commit"`  // with "+changes" if the tree was not clean, "unknown" outside a repository
+	Version  string `json:"version"`
+	Module   string `json:"module"` // the module's version as the go command sees it, "(devel)" if it sees none
+	Commit   string `json:"commit"` // with "+changes" if the tree was not clean, "unknown" outside a repository
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
 
 func buildVersion() version {
-	v := version{Version: "(devel)", Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := version{Version: hongyan.Release, Module: "(devel)", Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
 	}
-	v.Version = cmp.Or(info.Main.Version, v.Version)
+	v.Module = cmp.Or(info.Main.Version, v.Module)
 	changed := false
 	for _, s := range info.Settings {
 		switch s.Key {

@@ -6,8 +6,8 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 )
 
-// spareDescriptors is what the store, the log, the listeners and the media take besides connections.
-const spareDescriptors = 2048
+// spareDescriptors is what the server keeps for its store and itself; what is left is for connections.
+const spareDescriptors = 1024
 
 func descriptors(c config.Config) []Finding {
 	limit, known := descriptorLimit()
@@ -26,7 +26,7 @@ func judgeDescriptors(limit uint64, connections int) Finding {
 	}
 	f := Finding{
 		Check: check, Status: Warn, Found: found,
-		Means: "Every connection takes a descriptor; when they run out, new connections are refused.",
+		Means: "Every connection takes a descriptor: the server lets in no more connections than the limit leaves room for.",
 		Do: fmt.Sprintf("Set LimitNOFILE=%d in the systemd unit (elsewhere: ulimit -n %d before the start), "+
 			"or lower limits.connections.", need, need),
 	}

@@ -69,7 +69,7 @@ func TestWorst(t *testing.T) {
 func TestJudgeDescriptors(t *testing.T) {
 	t.Parallel()
 	want(t, judgeDescriptors(200_000, 100_000), OK, "200000")
-	want(t, judgeDescriptors(65_536, 100_000), Warn, "LimitNOFILE=102048")
+	want(t, judgeDescriptors(65_536, 100_000), Warn, "LimitNOFILE=101024")
 	want(t, judgeDescriptors(1024, 100_000), Fail, "LimitNOFILE")
 }
 

@@ -8,8 +8,8 @@ import (
 
 // What a server takes, in bytes: an estimate on the safe side.
 const (
-	memoryBase          = 96 << 20 // the program, the store's write buffers, the filters
-	memoryPerConnection = 5 << 10  // an idle one: about 1 KiB here, the rest in the kernel
+	memoryBase          = 400 << 20 // changes that the store has not written yet 256 MiB, filters 64 MiB, the program
+	memoryPerConnection = 5 << 10   // an idle one: about 1 KiB here, the rest in the kernel
 )
 
 func memory(c config.Config) []Finding {
