@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"io"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -93,7 +94,7 @@ func TestReplyTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := script(t, nil)
-		go s.request()
+		go io.Copy(io.Discard, s.peer)
 		began := time.Now()
 		err := (&session{s.conn}).do(t.Context(), wire.OpAck, nil, new(wire.AckReply))
 		if err != errNoReply || !errors.Is(s.conn.Err(), errNoReply) || time.Since(began) != ReplyTimeout {

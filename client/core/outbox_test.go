@@ -169,8 +169,7 @@ func TestOutboxAgainstModel(t *testing.T) {
 			}
 			return o.Load(now, items)
 		}
-		var run func(acts []Action)
-		run = func(acts []Action) {
+		run := func(acts []Action) {
 			for _, act := range acts {
 				if rng.IntN(40) == 0 { // killed and started again
 					o, flight = NewOutbox(rng.Int64N), nil
