@@ -37,11 +37,6 @@ func entryKey(u hongyan.UserID, t hongyan.Type, v hongyan.Version) []byte {
 	return num64(append(num64(append(k, tabEntry), uint64(u)), byte(t)), uint64(v))
 }
 
-func itemKey(u hongyan.UserID, t hongyan.Type, item []byte) []byte {
-	k := make([]byte, 0, 1+8+1+len(item))
-	return append(append(num64(append(k, tabItem), uint64(u)), byte(t)), item...)
-}
-
 func bodyKey(c hongyan.ConversationID, o hongyan.Ordinal) []byte {
 	k := make([]byte, 0, bodySize)
 	return num64(conversation(append(k, tabBody), c), uint64(o))
