@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	accounts  = 2000
-	friends   = 10 // whom each account writes to
+	accounts  = 1024
+	friends   = 5 // whom each account writes to
 	bodySize  = 200
 	replays   = 200 // every so manieth send is a retry of the one before
 	sliceTime = 700 * time.Millisecond
