@@ -15,24 +15,30 @@ import (
 func contactCommand() *cobra.Command {
 	return family("contact", "Manage one's contacts",
 		contactAskCommand(),
-		contactVerb("accept", "Accept an account that asks to become a contact", func(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
-			_, err := cl.AnswerContact(ctx, u, true)
-			return err
-		}),
-		contactVerb("decline", "Decline an account that asks to become a contact", func(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
-			_, err := cl.AnswerContact(ctx, u, false)
-			return err
-		}),
-		contactVerb("remove", "End a contact, on both sides", func(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
-			return cl.RemoveContact(ctx, u)
-		}),
+		contactVerb("accept", "Accept an account that asks to become a contact", answerContact(true)),
+		contactVerb("decline", "Decline an account that asks to become a contact", answerContact(false)),
+		contactVerb("remove", "End a contact, on both sides", removeContact),
 		contactVerb("block", "Take no more messages from an account", setBlocked(true)),
 		contactVerb("unblock", "Take messages from an account again", setBlocked(false)),
 		contactRemarkCommand(),
 		contactListCommand())
 }
 
-func setBlocked(blocked bool) func(context.Context, *client.Client, hongyan.UserID) error {
+// toAccount does one thing with one account.
+type toAccount func(context.Context, *client.Client, hongyan.UserID) error
+
+func answerContact(accept bool) toAccount {
+	return func(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
+		_, err := cl.AnswerContact(ctx, u, accept)
+		return err
+	}
+}
+
+func removeContact(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
+	return cl.RemoveContact(ctx, u)
+}
+
+func setBlocked(blocked bool) toAccount {
 	return func(ctx context.Context, cl *client.Client, u hongyan.UserID) error {
 		_, err := cl.SetContact(ctx, u, client.ContactChange{Blocked: &blocked})
 		return err
@@ -40,7 +46,7 @@ func setBlocked(blocked bool) func(context.Context, *client.Client, hongyan.User
 }
 
 // contactVerb makes a command that does one thing with one account.
-func contactVerb(verb, short string, do func(context.Context, *client.Client, hongyan.UserID) error) *cobra.Command {
+func contactVerb(verb, short string, do toAccount) *cobra.Command {
 	c := &cobra.Command{
 		Use:     verb + " NAME",
 		Short:   short,

@@ -17,45 +17,66 @@ import (
 func groupCommand() *cobra.Command {
 	return family("group", "Manage groups",
 		groupCreateCommand(), groupInfoCommand(), groupJoinCommand(), groupMuteCommand(),
-		groupPeople("invite", "Bring accounts into a group", func(ctx context.Context, cl *client.Client, g hongyan.GroupID, list []hongyan.UserID) error {
-			return cl.Invite(ctx, g, list, nil)
-		}),
-		groupPeople("remove", "Put members out of a group", func(ctx context.Context, cl *client.Client, g hongyan.GroupID, list []hongyan.UserID) error {
-			return cl.RemoveMember(ctx, g, list...)
-		}),
+		groupPeople("invite", "Bring accounts into a group", invite),
+		groupPeople("remove", "Put members out of a group", removeMembers),
 		groupPeople("admit", "Let accounts in that ask to join a group", answerJoin(true)),
 		groupPeople("reject", "Keep accounts out that ask to join a group", answerJoin(false)),
 		groupPeople("admin", "Make members admins", setRole(hongyan.RoleAdmin)),
 		groupPeople("member", "Make admins ordinary members again", setRole(hongyan.RoleMember)),
 		groupPeople("owner", "Hand a group over to a member", setRole(hongyan.RoleOwner)),
-		groupText("title", "Change the title of a group", func(text string) client.GroupChange { return client.GroupChange{Title: &text} }),
-		groupText("announce", "Change the announcement of a group", func(text string) client.GroupChange { return client.GroupChange{Announcement: &text} }),
-		groupVerb("link", "Make a new link to join with; the old one stops working", func(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
-			group, err := cl.SetGroup(ctx, g, client.GroupChange{NewLink: true})
-			return group.Link, err
+		groupText("title", "Change the title of a group", func(text string) client.GroupChange {
+			return client.GroupChange{Title: &text}
 		}),
-		groupVerb("leave", "Leave a group", func(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
-			return "left", cl.Leave(ctx, g)
+		groupText("announce", "Change the announcement of a group", func(text string) client.GroupChange {
+			return client.GroupChange{Announcement: &text}
 		}),
-		groupVerb("dissolve", "End a group", func(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
-			return "dissolved", cl.Dissolve(ctx, g)
-		}))
+		groupVerb("link", "Make a new link to join with; the old one stops working", newLink),
+		groupVerb("leave", "Leave a group", leave),
+		groupVerb("dissolve", "End a group", dissolve))
 }
 
-func answerJoin(accept bool) func(context.Context, *client.Client, hongyan.GroupID, []hongyan.UserID) error {
+// What a command does with a group, with it and some accounts, and with it and one account.
+type (
+	toGroup  func(context.Context, *client.Client, hongyan.GroupID) (done string, err error)
+	toPeople func(context.Context, *client.Client, hongyan.GroupID, []hongyan.UserID) error
+	toMember func(context.Context, *client.Client, hongyan.GroupID, hongyan.UserID) error
+)
+
+func invite(ctx context.Context, cl *client.Client, g hongyan.GroupID, list []hongyan.UserID) error {
+	return cl.Invite(ctx, g, list, nil)
+}
+
+func removeMembers(ctx context.Context, cl *client.Client, g hongyan.GroupID, list []hongyan.UserID) error {
+	return cl.RemoveMember(ctx, g, list...)
+}
+
+func newLink(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
+	group, err := cl.SetGroup(ctx, g, client.GroupChange{NewLink: true})
+	return group.Link, err
+}
+
+func leave(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
+	return "left", cl.Leave(ctx, g)
+}
+
+func dissolve(ctx context.Context, cl *client.Client, g hongyan.GroupID) (string, error) {
+	return "dissolved", cl.Dissolve(ctx, g)
+}
+
+func answerJoin(accept bool) toPeople {
 	return forEach(func(ctx context.Context, cl *client.Client, g hongyan.GroupID, u hongyan.UserID) error {
 		return cl.AnswerJoin(ctx, g, u, accept)
 	})
 }
 
-func setRole(role hongyan.Role) func(context.Context, *client.Client, hongyan.GroupID, []hongyan.UserID) error {
+func setRole(role hongyan.Role) toPeople {
 	return forEach(func(ctx context.Context, cl *client.Client, g hongyan.GroupID, u hongyan.UserID) error {
 		return cl.SetRole(ctx, g, u, role)
 	})
 }
 
 // forEach does something with one account after the other, up to the first error.
-func forEach(do func(context.Context, *client.Client, hongyan.GroupID, hongyan.UserID) error) func(context.Context, *client.Client, hongyan.GroupID, []hongyan.UserID) error {
+func forEach(do toMember) toPeople {
 	return func(ctx context.Context, cl *client.Client, g hongyan.GroupID, list []hongyan.UserID) error {
 		for _, u := range list {
 			if err := do(ctx, cl, g, u); err != nil {
@@ -76,7 +97,7 @@ func groupID(c *cobra.Command, text string) (hongyan.GroupID, error) {
 }
 
 // groupVerb makes a command that does one thing with a group and says what came of it.
-func groupVerb(verb, short string, do func(context.Context, *client.Client, hongyan.GroupID) (string, error)) *cobra.Command {
+func groupVerb(verb, short string, do toGroup) *cobra.Command {
 	c := &cobra.Command{
 		Use:     verb + " GROUP",
 		Short:   short,
@@ -99,7 +120,7 @@ func groupVerb(verb, short string, do func(context.Context, *client.Client, hong
 }
 
 // groupPeople makes a command that does one thing with some accounts in a group.
-func groupPeople(verb, short string, do func(context.Context, *client.Client, hongyan.GroupID, []hongyan.UserID) error) *cobra.Command {
+func groupPeople(verb, short string, do toPeople) *cobra.Command {
 	c := &cobra.Command{
 		Use:     verb + " GROUP NAME...",
 		Short:   short,

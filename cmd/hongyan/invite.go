@@ -26,8 +26,8 @@ func inviteCreateCommand() *cobra.Command {
 	c.Flags().Uint32Var(&uses, "uses", 1, "accounts that may be created with it")
 	c.Flags().Uint32Var(&days, "days", 7, "days until it ends")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		reply := new(wire.CreateInvitationReply)
-		if err := op.ask(c.Context(), wire.OpCreateInvitation, &wire.CreateInvitationRequest{Uses: uses, Days: days}, reply); err != nil {
+		request, reply := &wire.CreateInvitationRequest{Uses: uses, Days: days}, new(wire.CreateInvitationReply)
+		if err := op.ask(c.Context(), wire.OpCreateInvitation, request, reply); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(c.OutOrStdout(), reply.Code)

@@ -111,7 +111,8 @@ type contactLine struct {
 }
 
 func newContactLine(c *hongyan.Contact) contactLine {
-	return contactLine{newProfileLine("contact", &c.Profile), contactNames[c.State], c.Blocked, c.Remark, c.Note, timestamp(c.UpdatedMS)}
+	return contactLine{newProfileLine("contact", &c.Profile), contactNames[c.State], c.Blocked, c.Remark, c.Note,
+		timestamp(c.UpdatedMS)}
 }
 
 type memberLine struct {
@@ -143,7 +144,8 @@ func newGroupLine(g *hongyan.Group) groupLine {
 	line := groupLine{
 		Type: "group", ID: id(g.ID), Conversation: hongyan.GroupConversation(g.ID).String(), Title: g.Title,
 		Announcement: g.Announcement, OwnerID: id(g.Owner), MemberCount: g.MemberCount, Role: roleNames[g.Role],
-		Policy: policyNames[g.Policy], Link: g.Link, MutedAll: g.MutedAll, Dissolved: g.Dissolved, Created: timestamp(g.CreatedMS),
+		Policy: policyNames[g.Policy], Link: g.Link, MutedAll: g.MutedAll, Dissolved: g.Dissolved,
+		Created: timestamp(g.CreatedMS),
 	}
 	for _, m := range g.Members {
 		line.Members = append(line.Members, memberLine{id(m.User), m.Name, roleNames[m.Role], timestamp(m.MutedUntilMS)})
@@ -193,7 +195,8 @@ type deviceLine struct {
 }
 
 func newDeviceLine(kind string, d *hongyan.Device, current bool) deviceLine {
-	return deviceLine{kind, id(d.ID), d.Name, classNames[d.Class], timestamp(d.CreatedMS), timestamp(d.LastSeenMS), current}
+	return deviceLine{kind, id(d.ID), d.Name, classNames[d.Class],
+		timestamp(d.CreatedMS), timestamp(d.LastSeenMS), current}
 }
 
 type devicesLine struct {

@@ -24,7 +24,8 @@ type operator struct{ data string }
 // operatorFlags adds --data.
 func operatorFlags(c *cobra.Command) *operator {
 	o := new(operator)
-	c.Flags().StringVar(&o.data, "data", "", "data `directory` of the running server (environment: HONGYAN_DATA; default as for serve)")
+	c.Flags().StringVar(&o.data, "data", "",
+		"data `directory` of the running server (environment: HONGYAN_DATA; default as for serve)")
 	return o
 }
 

@@ -60,9 +60,13 @@ func (p *profile) use(ctx context.Context, o client.Options, do func(context.Con
 }
 
 // asDevice makes the RunE of a command that does something as a device.
-func (p *profile) asDevice(do func(c *cobra.Command, cl *client.Client, args []string) error) func(*cobra.Command, []string) error {
+func (p *profile) asDevice(
+	do func(c *cobra.Command, cl *client.Client, args []string) error,
+) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
-		return p.use(c.Context(), client.Options{}, func(_ context.Context, cl *client.Client) error { return do(c, cl, args) })
+		return p.use(c.Context(), client.Options{}, func(_ context.Context, cl *client.Client) error {
+			return do(c, cl, args)
+		})
 	}
 }
 
@@ -73,7 +77,8 @@ type server struct{ address, pin string }
 func serverFlags(c *cobra.Command) *server {
 	s := new(server)
 	c.Flags().StringVar(&s.address, "server", "", "`address` of the server, such as chat.example.com:8080")
-	c.Flags().StringVar(&s.pin, "pin", "", "`fingerprint` of the server's certificate, for one that no authority has signed")
+	c.Flags().StringVar(&s.pin, "pin", "",
+		"`fingerprint` of the server's certificate, for one that no authority has signed")
 	if err := c.MarkFlagRequired("server"); err != nil {
 		panic(err) // the flag was just made
 	}
@@ -90,8 +95,8 @@ func (s *server) options(c *cobra.Command) client.Options {
 		if !ok || !term.IsTerminal(int(terminal.Fd())) {
 			return unknown
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "No known authority has signed the certificate of %s. Its fingerprint is\n  %s\nIs that what the server shows at its start? [y/N] ",
-			s.address, fingerprint)
+		fmt.Fprintf(c.ErrOrStderr(), "No known authority has signed the certificate of %s. Its fingerprint is\n  %s\n"+
+			"Is that what the server shows at its start? [y/N] ", s.address, fingerprint)
 		answer, _ := bufio.NewReader(terminal).ReadString('\n')
 		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 			return unknown
@@ -102,7 +107,8 @@ func (s *server) options(c *cobra.Command) client.Options {
 
 // welcome says what a login has made, and closes it.
 func (p *profile) welcome(c *cobra.Command, cl *client.Client, dir string) error {
-	_, err := fmt.Fprintf(c.OutOrStdout(), "logged in as %s, account %d, device %d, profile %s\n", cl.Name(), cl.User(), cl.Device(), dir)
+	_, err := fmt.Fprintf(c.OutOrStdout(), "logged in as %s, account %d, device %d, profile %s\n",
+		cl.Name(), cl.User(), cl.Device(), dir)
 	return errors.Join(err, cl.Close())
 }
 

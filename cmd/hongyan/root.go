@@ -39,7 +39,8 @@ Start a server, make an account, log in, and send a message:
 	root.SetCompletionCommandGroupID(groupServer)
 	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), configCommand(),
 		doctorCommand(), versionCommand())
-	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(), groupCommand())
+	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(),
+		groupCommand())
 	add(root, groupTalk, chatCommand(), sendCommand(), syncCommand(), readCommand(), recallCommand())
 	refuseWrongUse(root)
 	return root

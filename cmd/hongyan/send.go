@@ -47,11 +47,13 @@ outbox and goes out with the next send, sync or chat; the exit status is 1 then.
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeoutCause(c.Context(), timeout, fmt.Errorf("there was no acknowledgement within %s", timeout))
+		late := fmt.Errorf("there was no acknowledgement within %s", timeout)
+		ctx, cancel := context.WithTimeoutCause(c.Context(), timeout, late)
 		defer cancel()
 		sent, err := cl.Send(ctx, goal, hongyan.Text(text))
 		if queued, ok := errors.AsType[*client.QueuedError](err); ok {
-			return withHint(queued, "it goes out with the next send, sync or chat of this profile; its client id is %x", queued.ID)
+			return withHint(queued,
+				"it goes out with the next send, sync or chat of this profile; its client id is %x", queued.ID)
 		}
 		if err != nil {
 			return err
@@ -81,7 +83,8 @@ type sentLine struct {
 
 func printSent(w io.Writer, s client.Sent, asJSON bool) error {
 	if asJSON {
-		return printJSON(w, sentLine{id(s.ID), hex.EncodeToString(s.ClientID[:]), s.Conversation.String(), uint64(s.Ordinal), timestamp(s.TimeMS)})
+		return printJSON(w, sentLine{id(s.ID), hex.EncodeToString(s.ClientID[:]), s.Conversation.String(),
+			uint64(s.Ordinal), timestamp(s.TimeMS)})
 	}
 	_, err := fmt.Fprintf(w, "sent: number %d of %s\n", s.Ordinal, s.Conversation)
 	return err

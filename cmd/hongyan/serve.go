@@ -59,9 +59,9 @@ func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 
 // greetFirst says what to do next if nobody has an account yet.
 func greetFirst(ctx context.Context, out io.Writer, data string, s *app.Server) error {
-	first := new(wire.ListAccountsReply)
+	one, first := &wire.ListAccountsRequest{Limit: 1}, new(wire.ListAccountsReply)
 	o := operator{data: data}
-	if err := o.ask(ctx, wire.OpListAccounts, &wire.ListAccountsRequest{Limit: 1}, first); err != nil || len(first.Accounts) > 0 {
+	if err := o.ask(ctx, wire.OpListAccounts, one, first); err != nil || len(first.Accounts) > 0 {
 		return err
 	}
 	return greet(out, data, s.Addrs()[0], s.Pin())
@@ -83,7 +83,10 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 func greet(w io.Writer, data, address, pin string) error {
 	elsewhere := ""
 	if local := reachable(address); local != address {
-		elsewhere = fmt.Sprintf("\nFrom other machines log in with this machine's name instead of %s, and with\n  --pin %s\n", local, pin)
+		elsewhere = fmt.Sprintf(`
+From other machines log in with this machine's name instead of %s, and with
+  --pin %s
+`, local, pin)
 	}
 	_, err := fmt.Fprintf(w, `
 This is a new server; its data is in %[1]s. Make two accounts, in another terminal:

@@ -63,8 +63,12 @@ func printStatus(w io.Writer, r *wire.StatusReply, asJSON bool) error {
 	if !r.Sending {
 		sending = "REFUSED: " + r.RefusedBecause
 	}
-	_, err := fmt.Fprintf(w, "version      %s\nstarted      %s (%s ago)\nconnections  %d, of which %d are devices that logged in\nmessages     %s\ndisk         %s used, %s free\n",
-		r.Version, started.Format(time.DateTime), time.Since(started).Round(time.Second), r.Connections, r.Sessions, sending,
+	_, err := fmt.Fprintf(w, `version      %s
+started      %s (%s ago)
+connections  %d, of which %d are devices that logged in
+messages     %s
+disk         %s used, %s free
+`, r.Version, started.Format(time.DateTime), time.Since(started).Round(time.Second), r.Connections, r.Sessions, sending,
 		config.Size(r.DiskUsed).Approx(), config.Size(r.DiskFree).Approx())
 	return err
 }

@@ -59,7 +59,8 @@ func showEvent(c *cobra.Command, e client.Event, asJSON bool) error {
 	switch e := e.(type) {
 	case client.LinkEvent:
 		if l := e.Link; l.Err != nil && !l.RetryAt.IsZero() {
-			fmt.Fprintf(c.ErrOrStderr(), "hongyan: not connected: %v; trying again in %s\n", l.Err, time.Until(l.RetryAt).Round(time.Second))
+			wait := time.Until(l.RetryAt).Round(time.Second)
+			fmt.Fprintf(c.ErrOrStderr(), "hongyan: not connected: %v; trying again in %s\n", l.Err, wait)
 		}
 		return nil
 	case client.TroubleEvent:
@@ -123,11 +124,14 @@ func changeText(c *hongyan.Change) string {
 	switch {
 	case c.Message != nil:
 		m := c.Message
-		return fmt.Sprintf("%s  %s #%d  %s: %s", time.UnixMilli(m.TimeMS).Format(time.DateTime), m.Conversation, m.Ordinal, m.FromName, terminal.OneLine(contentText(m)))
+		at := time.UnixMilli(m.TimeMS).Format(time.DateTime)
+		text := terminal.OneLine(contentText(m))
+		return fmt.Sprintf("%s  %s #%d  %s: %s", at, m.Conversation, m.Ordinal, m.FromName, text)
 	case c.Recall != nil:
 		return fmt.Sprintf("message %d of %s was taken back", c.Recall.Ordinal, c.Recall.Conversation)
 	case c.Contact != nil && c.Contact.State == hongyan.ContactAsking:
-		return fmt.Sprintf("%s asks to become a contact: hongyan contact accept %s", c.Contact.Profile.Name, c.Contact.Profile.Name)
+		name := c.Contact.Profile.Name
+		return fmt.Sprintf("%s asks to become a contact: hongyan contact accept %s", name, name)
 	}
 	return ""
 }

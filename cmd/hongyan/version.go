@@ -23,7 +23,8 @@ func versionCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "hongyan %s\nmodule  %s\ncommit  %s\n%s %s\n", v.Version, v.Module, v.Commit, v.Go, v.Platform)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "hongyan %s\nmodule  %s\ncommit  %s\n%s %s\n",
+				v.Version, v.Module, v.Commit, v.Go, v.Platform)
 			return err
 		},
 	}
@@ -41,7 +42,10 @@ type version struct {
 }
 
 func buildVersion() version {
-	v := version{Version: hongyan.Release, Module: "(devel)", Commit: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	v := version{
+		Version: hongyan.Release, Module: "(devel)", Commit: "unknown",
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

@@ -77,7 +77,7 @@ type Log struct {
 // Drain says how the server leaves when it is told to stop.
 type Drain struct {
 	Timeout time.Duration // what is under way has so long to finish
-	Spread  time.Duration // clients are asked to come back at a random moment of so long, so that they do not all come at once
+	Spread  time.Duration // clients are asked to come back at a random moment of so long, not all at once
 }
 
 // Registration says who may create an account.

@@ -46,10 +46,12 @@ func judgeOwn(c config.Config) Finding {
 	case onLoopback(c.Listen):
 		return ok(tlsCheck, "a certificate of its own, and none needed on loopback")
 	case c.TLS.AllowPlain:
-		return Finding{tlsCheck, Warn, "a certificate of its own, and tls.allow_plain is set", "Whoever can listen to the network reads the passwords and messages of those who do not encrypt.",
+		return Finding{tlsCheck, Warn, "a certificate of its own, and tls.allow_plain is set",
+			"Whoever can listen to the network reads the passwords and messages of those who do not encrypt.",
 			"Unset tls.allow_plain, unless a proxy in front of the server encrypts."}
 	}
-	return Finding{tlsCheck, Warn, "a certificate of its own", "Clients on other machines have to be given its fingerprint, which the server logs at its start.",
+	return Finding{tlsCheck, Warn, "a certificate of its own",
+		"Clients on other machines have to be given its fingerprint, which the server logs at its start.",
 		"For clients that know nothing of it, set tls.cert and tls.key to a certificate that an authority has signed."}
 }
 
@@ -76,23 +78,25 @@ func judgeChain(chain []*x509.Certificate, now time.Time) Finding {
 	found := fmt.Sprintf("for %s until %s", strings.Join(names, ", "), leaf.NotAfter.Format(time.DateOnly))
 	switch {
 	case now.Before(leaf.NotBefore):
-		return Finding{tlsCheck, Fail, "valid only from " + leaf.NotBefore.Format(time.RFC3339), "Clients refuse it until then.",
-			"Check the clock of this machine, or get another certificate."}
+		return Finding{tlsCheck, Fail, "valid only from " + leaf.NotBefore.Format(time.RFC3339),
+			"Clients refuse it until then.", "Check the clock of this machine, or get another certificate."}
 	case left <= 0:
 		return Finding{tlsCheck, Fail, found, "It has expired; clients refuse it.", "Renew it."}
 	case len(names) == 0:
 		// RFC 9525 §2: the common name is not looked at.
-		return Finding{tlsCheck, Fail, "the certificate names no host", "Clients compare the host with the subject alternative names and refuse it.",
-			"Get one with subject alternative names."}
+		return Finding{tlsCheck, Fail, "the certificate names no host",
+			"Clients compare the host with the subject alternative names and refuse it.", "Get one with subject alternative names."}
 	}
 	for i, cert := range chain[1:] {
 		if err := chain[i].CheckSignatureFrom(cert); err != nil {
-			return Finding{tlsCheck, Fail, fmt.Sprintf("certificate %d of the chain did not sign certificate %d: %v", i+2, i+1, err),
-				"Clients cannot follow the chain and refuse it.", "Put the server's certificate first in tls.cert, then each one's issuer."}
+			found := fmt.Sprintf("certificate %d of the chain did not sign certificate %d: %v", i+2, i+1, err)
+			return Finding{tlsCheck, Fail, found, "Clients cannot follow the chain and refuse it.",
+				"Put the server's certificate first in tls.cert, then each one's issuer."}
 		}
 	}
 	if left < 14*day {
-		return Finding{tlsCheck, Warn, found, fmt.Sprintf("It expires in %d days.", int(left/day)), "Renew it, and find out why that did not happen by itself."}
+		return Finding{tlsCheck, Warn, found, fmt.Sprintf("It expires in %d days.", int(left/day)),
+			"Renew it, and find out why that did not happen by itself."}
 	}
 	return ok(tlsCheck, found)
 }

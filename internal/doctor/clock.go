@@ -35,14 +35,17 @@ const clockTolerance = 5 * time.Second
 func judgeClock(now, newest time.Time, name string, drift time.Duration) Finding {
 	switch {
 	case now.Year() < 2025:
-		return Finding{clockCheck, Fail, now.Format(time.RFC3339), "This program is younger than that: the clock was never set.",
-			"Set the clock, and run chrony, systemd-timesyncd or ntpd."}
+		return Finding{clockCheck, Fail, now.Format(time.RFC3339),
+			"This program is younger than that: the clock was never set.", "Set the clock, and run chrony, systemd-timesyncd or ntpd."}
 	case newest.Sub(now) > clockTolerance:
-		return Finding{clockCheck, Fail, fmt.Sprintf("%s, but %s was written %s later", now.Format(time.RFC3339), name, newest.Sub(now).Round(time.Second)),
-			"The clock has gone back since the server last ran. Messages would be dated before older ones, and clients' retries refused as from the future.",
+		later := newest.Sub(now).Round(time.Second)
+		return Finding{clockCheck, Fail, fmt.Sprintf("%s, but %s was written %s later", now.Format(time.RFC3339), name, later),
+			"The clock has gone back since the server last ran. Messages would be dated before older ones, and clients' " +
+				"retries refused as from the future.",
 			"Set the clock right before the server is started."}
 	case drift.Abs() > 500*time.Millisecond:
-		return Finding{clockCheck, Warn, fmt.Sprintf("%s, jumped by %s while this ran", now.Format(time.RFC3339), drift.Round(time.Millisecond)),
+		drift = drift.Round(time.Millisecond)
+		return Finding{clockCheck, Warn, fmt.Sprintf("%s, jumped by %s while this ran", now.Format(time.RFC3339), drift),
 			"The clock is being set in jumps.", "Let chrony or ntpd slew it, and look for a second program that sets it."}
 	}
 	return ok(clockCheck, now.Format(time.RFC3339))

@@ -53,7 +53,8 @@ func directory(c config.Config) []Finding {
 	return all
 }
 
-// canWrite tries, because permission bits, access lists and read-only mounts together are more than can be reasoned out.
+// canWrite tries, because permission bits, access lists and read-only mounts together are more than can be reasoned
+// out.
 func canWrite(dir string) bool {
 	f, err := os.CreateTemp(dir, ".hongyan-doctor-*")
 	if err != nil {
@@ -78,7 +79,8 @@ func judgeFilesystem(kind string) Finding {
 	const check = "file system"
 	switch kind {
 	case "nfs", "smb", "cifs", "9p", "fuse":
-		return Finding{check, Warn, kind, "A network or user-space file system may acknowledge a write that it then loses, and it is slow.",
+		return Finding{check, Warn, kind,
+			"A network or user-space file system may acknowledge a write that it then loses, and it is slow.",
 			"Put the data directory on a disk of this machine."}
 	case "tmpfs", "ramfs":
 		return Finding{check, Warn, kind, "Everything is gone when this machine restarts.", "Put the data directory on a disk."}
@@ -155,10 +157,13 @@ func judgeSync(times []time.Duration) Finding {
 	found := fmt.Sprintf("median %s, worst %s of %d", round(median), round(worst), len(times))
 	switch {
 	case median < 20*time.Microsecond:
-		return Finding{check, Warn, found, "So fast that it is likely no disk waits: a power cut may lose acknowledged messages.",
-			"Check that the file system is not mounted without barriers and that the disk of a virtual machine is not in an unsafe cache mode."}
+		return Finding{check, Warn, found,
+			"So fast that it is likely no disk waits: a power cut may lose acknowledged messages.",
+			"Check that the file system is not mounted without barriers and that the disk of a virtual machine is not in " +
+				"an unsafe cache mode."}
 	case median > 30*time.Millisecond:
-		return Finding{check, Warn, found, "Every message waits for the disk before it is acknowledged, so people will see \"sending\".",
+		return Finding{check, Warn, found,
+			"Every message waits for the disk before it is acknowledged, so people will see \"sending\".",
 			"Use an SSD, or a disk that is not shared with something busy."}
 	}
 	return ok(check, found)

@@ -38,7 +38,9 @@ func ok(check, found string) Finding { return Finding{Check: check, Status: OK, 
 func Examine(ctx context.Context, c config.Config) []Finding {
 	start := time.Now()
 	var all []Finding
-	for _, check := range []func(config.Config) []Finding{descriptors, directory, space, syncing, ports, certificate, kernel, memory} {
+	for _, check := range []func(config.Config) []Finding{
+		descriptors, directory, space, syncing, ports, certificate, kernel, memory,
+	} {
 		if ctx.Err() != nil {
 			return all
 		}

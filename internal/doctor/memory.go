@@ -25,7 +25,8 @@ func memory(c config.Config) []Finding {
 func judgeMemory(available uint64, limited bool, c config.Config) Finding {
 	const check = "memory"
 	need := uint64(memoryBase) + uint64(c.Storage.Cache) + uint64(c.Limits.Connections)*memoryPerConnection
-	found := fmt.Sprintf("%s available, %d idle connections take about %s", config.Size(available).Approx(), c.Limits.Connections, config.Size(need).Approx())
+	found := fmt.Sprintf("%s available, %d idle connections take about %s",
+		config.Size(available).Approx(), c.Limits.Connections, config.Size(need).Approx())
 	if limited {
 		found += ", bounded by the control group"
 	}

@@ -48,9 +48,11 @@ func judgePort(addr string, err error, owner string, running bool) Finding {
 		if owner == "" {
 			owner = "a process that this user may not see (try as root: ss -ltnp)"
 		}
-		return Finding{check, Fail, "taken by " + owner, "The server cannot start.", "Stop that process, or listen elsewhere with --listen."}
+		return Finding{check, Fail, "taken by " + owner, "The server cannot start.",
+			"Stop that process, or listen elsewhere with --listen."}
 	case errors.Is(err, os.ErrPermission):
-		return Finding{check, Fail, "not permitted", "Ports below 1024 need a privilege on this system; the server cannot start.",
+		return Finding{check, Fail, "not permitted",
+			"Ports below 1024 need a privilege on this system; the server cannot start.",
 			"Set AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or run: setcap cap_net_bind_service=+ep hongyan"}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return Finding{check, Fail, "no such address on this machine", "The server cannot start.",

@@ -35,7 +35,9 @@ func (c *chat) floor() hongyan.Ordinal { return max(c.conv.Joined, c.conv.Cleare
 
 // find is where a message of an ordinal is, or belongs.
 func (c *chat) find(n hongyan.Ordinal) (int, bool) {
-	return slices.BinarySearchFunc(c.messages, n, func(m hongyan.Message, n hongyan.Ordinal) int { return cmp.Compare(m.Ordinal, n) })
+	return slices.BinarySearchFunc(c.messages, n, func(m hongyan.Message, n hongyan.Ordinal) int {
+		return cmp.Compare(m.Ordinal, n)
+	})
 }
 
 // put adds messages or replaces them.
@@ -177,7 +179,8 @@ func (o *outbox) remove(id hongyan.ClientID) {
 func (o outbox) of(c *chat) []client.OutboxItem {
 	var list []client.OutboxItem
 	for _, it := range o {
-		if it.Target.Conversation == c.conv.ID || it.Target.Name != "" && c.conv.Peer != nil && c.conv.Peer.Name == it.Target.Name {
+		byName := it.Target.Name != "" && c.conv.Peer != nil && c.conv.Peer.Name == it.Target.Name
+		if byName || it.Target.Conversation == c.conv.ID {
 			list = append(list, it)
 		}
 	}

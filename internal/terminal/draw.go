@@ -302,7 +302,8 @@ func (s *screen) drawPrompt(f *frame, columns int) []string {
 	}
 	rows, at, column := s.prompt.rows(inner - prompt)
 	f.cursor, f.column, f.line = true, 2+prompt+column, len(lines)
-	lines = append(lines, "  "+s.paint.accent.Render("›")+" "+s.m.fit(join(s.prompt.glyphs[rows[at].start:rows[at].end]), inner-prompt), "")
+	name := s.m.fit(join(s.prompt.glyphs[rows[at].start:rows[at].end]), inner-prompt)
+	lines = append(lines, "  "+s.paint.accent.Render("›")+" "+name, "")
 	for _, line := range s.m.wrapText(OneLine(s.problem), inner) {
 		lines = append(lines, "  "+s.paint.bad.Render(line))
 	}

@@ -23,8 +23,8 @@ type row struct {
 	part int    // which of its rows it is, from its first
 }
 
-// view is where in a conversation a person looks, and the rows around. They are laid out from the newest message up, only
-// as far as somebody has looked, because there may be thousands of messages.
+// view is where in a conversation a person looks, and the rows around. They are laid out from the newest message up,
+// only as far as somebody has looked, because there may be thousands of messages.
 type view struct {
 	scroll int // rows below the lowest one that is shown
 	below  int // messages that came there since
@@ -55,7 +55,8 @@ func (s *screen) layOut(c *chat, columns, more int) []row {
 		}
 		pending := s.outbox.of(c)
 		*v = view{
-			scroll: v.scroll, below: v.below, pending: pending, above: len(c.messages) + len(pending), newAt: c.firstNew(s.me), made: key,
+			scroll: v.scroll, below: v.below,
+			pending: pending, above: len(c.messages) + len(pending), newAt: c.firstNew(s.me), made: key,
 		}
 		if i := s.find(c, columns, anchor); i >= 0 {
 			v.scroll = i
@@ -182,8 +183,9 @@ func (w *writer) entry(i int) {
 	if i > 0 {
 		before = s.entryAt(w.c, i-1).message
 	}
-	follows := before != nil && before.From == m.From && !isAside(before) && m.TimeMS-before.TimeMS < together.Milliseconds()
-	if m.TimeMS != 0 && (before == nil || time.UnixMilli(before.TimeMS).In(s.now.Location()).Format(time.DateOnly) != at.Format(time.DateOnly)) {
+	follows := before != nil && before.From == m.From && !isAside(before) &&
+		m.TimeMS-before.TimeMS < together.Milliseconds()
+	if m.TimeMS != 0 && (before == nil || !s.sameDay(before.TimeMS, m.TimeMS)) {
 		w.add(s.paint.line(s.m, s.dayOf(at), w.columns))
 		follows = false
 	}
@@ -199,6 +201,12 @@ func (w *writer) entry(i int) {
 		w.add(s.heading(m, at, w.columns))
 	}
 	w.body(e)
+}
+
+// sameDay reports whether two times, in Unix milliseconds, are on one day where the person reads.
+func (s *screen) sameDay(a, b int64) bool {
+	day := func(ms int64) string { return time.UnixMilli(ms).In(s.now.Location()).Format(time.DateOnly) }
+	return day(a) == day(b)
 }
 
 // isAside reports whether a message is nothing that somebody says.

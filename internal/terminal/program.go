@@ -1,9 +1,9 @@
 // Package terminal is the chat for the terminal: a list of conversations, the messages of one, a line to write the
 // next, and the state of the connection.
 //
-// A screen holds the state and draws it; it is fed with keys, with what the client tells and with time, and answers with
-// actions. A program carries the actions out with a client and connects the screen with a real terminal through Bubble
-// Tea. So everything that a person sees can be tested without a terminal, a network or a clock.
+// A screen holds the state and draws it; it is fed with keys, with what the client tells and with time, and answers
+// with actions. A program carries the actions out with a client and connects the screen with a real terminal through
+// Bubble Tea. So everything that a person sees can be tested without a terminal, a network or a clock.
 package terminal
 
 import (
@@ -29,9 +29,9 @@ func NewFeed() *Feed { return &Feed{make(chan client.Event)} }
 // OnEvent is for the options of the client. It returns when the event is on the screen's side.
 func (f *Feed) OnEvent(e client.Event) { f.events <- e }
 
-// Run shows the chat of a client on this process's terminal until the person quits or ctx ends. The client must tell its
-// events to the feed. Run keeps the client connected; it returns the client's error if the device is not wanted any more
-// or its profile is in use.
+// Run shows the chat of a client on this process's terminal until the person quits or ctx ends. The client must tell
+// its events to the feed. Run keeps the client connected; it returns the client's error if the device is not wanted any
+// more or its profile is in use.
 func Run(ctx context.Context, cl *client.Client, feed *Feed) error { return run(ctx, cl, feed) }
 
 func run(ctx context.Context, cl *client.Client, feed *Feed, options ...tea.ProgramOption) error {
@@ -182,7 +182,8 @@ func (p *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BackgroundColorMsg:
 		s.recolour(msg.IsDark())
 	case tea.ModeReportMsg:
-		if msg.Mode == ansi.ModeUnicodeCore && (msg.Value == ansi.ModeSet || msg.Value == ansi.ModeReset || msg.Value == ansi.ModePermanentlySet) {
+		// The renderer does the same on this answer.
+		if msg.Mode == ansi.ModeUnicodeCore && joins(msg.Value) {
 			s.remeasure(measure(ansi.GraphemeWidth))
 		}
 	default:
@@ -193,6 +194,11 @@ func (p *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		cmds[i] = p.carryOut(act)
 	}
 	return p, tea.Batch(cmds...)
+}
+
+// joins reports whether a terminal that answers so about mode 2027 counts a sequence of emoji as one.
+func joins(v ansi.ModeSetting) bool {
+	return v == ansi.ModeSet || v == ansi.ModeReset || v == ansi.ModePermanentlySet
 }
 
 // View draws the screen.

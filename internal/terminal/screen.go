@@ -69,7 +69,9 @@ const noticeTime = 8 * time.Second
 func newScreen(w *words, me hongyan.UserID, name string, now time.Time) *screen {
 	return &screen{
 		words: w, paint: newPainter(true), now: now, me: me, name: name,
-		chats: make(map[hongyan.ConversationID]*chat), names: make(map[hongyan.UserID]string), sizes: make(map[hongyan.GroupID]int),
+		chats: make(map[hongyan.ConversationID]*chat),
+		names: make(map[hongyan.UserID]string),
+		sizes: make(map[hongyan.GroupID]int),
 	}
 }
 

@@ -28,7 +28,12 @@ type sender struct {
 }
 
 func newSender(cl *client.Client, report func(tea.Msg)) *sender {
-	return &sender{client: cl, report: report, queue: make(chan sendText, maxUnstored), seen: make(chan client.OutboxItem, maxSeen)}
+	return &sender{
+		client: cl,
+		report: report,
+		queue:  make(chan sendText, maxUnstored),
+		seen:   make(chan client.OutboxItem, maxSeen),
+	}
 }
 
 // add takes a message to be sent. It reports whether there was room for it.

@@ -56,7 +56,6 @@ func (m measure) glyphs(s string) []glyph {
 // overrides of direction, which could make it read as something else, are dropped; tabs become spaces and every kind of
 // line end a newline.
 func Clean(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n", "\t", "    ").Replace(s)
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n':
@@ -65,8 +64,11 @@ func Clean(s string) string {
 			return -1
 		}
 		return r // a byte that is no UTF-8 comes as U+FFFD
-	}, s)
+	}, lineEnds.Replace(s))
 }
+
+var lineEnds = strings.NewReplacer(
+	"\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n", "\t", "    ")
 
 // OneLine is Clean text without line ends, for lists and titles.
 func OneLine(s string) string { return strings.Join(strings.Fields(Clean(s)), " ") }

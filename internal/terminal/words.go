@@ -153,7 +153,8 @@ var chinese = words{
 	you: "我", notes: "我的笔记", draft: "[草稿]", and: "、",
 	today: "今天", yesterday: "昨天",
 	date: func(t time.Time, withYear bool) string {
-		day := fmt.Sprintf("%d月%d日 星期%s", t.Month(), t.Day(), [...]string{"日", "一", "二", "三", "四", "五", "六"}[t.Weekday()])
+		weekday := [...]string{"日", "一", "二", "三", "四", "五", "六"}[t.Weekday()]
+		day := fmt.Sprintf("%d月%d日 星期%s", t.Month(), t.Day(), weekday)
 		if withYear {
 			return fmt.Sprintf("%d年%s", t.Year(), day)
 		}
