@@ -1,5 +1,5 @@
 // Package lint holds the rules of this tree that the compiler does not know: which package may import which, where the
-// clock and goroutines are out of bounds, and what every file owes its reader. docs/ARCHITECTURE.md says why.
+// clock and goroutines are out of bounds, and what code and documents owe their readers. docs/ARCHITECTURE.md says why.
 //
 // Check parses every Go file of a tree, under whatever build tags, and returns what breaks a rule. It resolves names
 // by the imports of each file, not by types. The package's own test runs it over this repository.
@@ -34,7 +34,7 @@ func (v Violation) String() string {
 	return fmt.Sprintf("%s:%d: %s [%s]", v.File, v.Line, v.Text, v.Rule)
 }
 
-// Check returns the violations in the Go files of fsys, ordered by file and line. Hidden folders, testdata,
+// Check returns the violations in the Go files and documents of fsys, ordered by file and line. Hidden folders, testdata,
 // node_modules and nested modules are not looked at. long names the files that may be longer than maxLines, each
 // with the reason. The error is that of a file that cannot be read or parsed.
 func Check(fsys fs.FS, long map[string]string) ([]Violation, error) {
@@ -49,6 +49,9 @@ func Check(fsys fs.FS, long map[string]string) ([]Violation, error) {
 	t.checkLength(long)
 	t.checkPackageComments()
 	t.checkDocComments()
+	if err := t.checkDocs(fsys); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(t.found, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
 	})
@@ -89,22 +92,26 @@ func (i imported) std() bool {
 
 func load(fsys fs.FS) (*tree, error) {
 	t := &tree{fset: token.NewFileSet()}
-	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+	return t, walk(fsys, ".go", t.add)
+}
+
+// walk calls visit with every file of the tree that has the extension, in the order of their paths.
+func walk(fsys fs.FS, ext string, visit func(name string, text []byte) error) error {
+	return fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir():
 			return skipDir(fsys, name)
-		case path.Ext(name) != ".go":
+		case path.Ext(name) != ext:
 			return nil
 		}
-		src, err := fs.ReadFile(fsys, name)
+		text, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return err
 		}
-		return t.add(name, src)
+		return visit(name, text)
 	})
-	return t, err
 }
 
 func skipDir(fsys fs.FS, name string) error {
@@ -165,9 +172,9 @@ func under(dir string, roots ...string) bool {
 }
 
 func (t *tree) report(f *file, pos token.Pos, rule, format string, args ...any) {
-	t.reportLine(f, t.fset.Position(pos).Line, rule, format, args...)
+	t.reportLine(f.path, t.fset.Position(pos).Line, rule, format, args...)
 }
 
-func (t *tree) reportLine(f *file, line int, rule, format string, args ...any) {
-	t.found = append(t.found, Violation{File: f.path, Line: line, Rule: rule, Text: fmt.Sprintf(format, args...)})
+func (t *tree) reportLine(name string, line int, rule, format string, args ...any) {
+	t.found = append(t.found, Violation{File: name, Line: line, Rule: rule, Text: fmt.Sprintf(format, args...)})
 }

@@ -360,6 +360,29 @@ var trees = []struct {
 		},
 	},
 	{
+		name: "link",
+		files: map[string]string{
+			"README.md":                "[a](docs/A.md#part), [b](docs/B.md)\n\n![c](c.png) [d](https://example.com/d) [e](#here)\n",
+			"docs/A.md":                "[up](../README.md \"title\") [down](decisions/)\n",
+			"docs/decisions/a.md":      "[a](A.md)\n",
+			"docs/decisions/README.md": "[a](a.md)\n",
+		},
+		want: []string{
+			"README.md:1: docs/B.md: [link]",
+			"README.md:3: c.png: [link]",
+			"docs/decisions/a.md:1: A.md: there is no docs/decisions/A.md [link]",
+		},
+	},
+	{
+		name: "unlisted",
+		files: map[string]string{
+			"docs/decisions/README.md": "[a](a.md)\n",
+			"docs/decisions/a.md":      "A\n",
+			"docs/decisions/b.md":      "B\n",
+		},
+		want: []string{"docs/decisions/b.md:1: add the decision [unlisted]"},
+	},
+	{
 		name: "elsewhere", // trees that are not ours to judge
 		files: map[string]string{
 			".git/a.go":                        "package common\n",

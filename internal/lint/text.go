@@ -21,7 +21,7 @@ func (t *tree) checkWords() {
 		for text := range bytes.Lines(f.src) {
 			line++
 			if word := unfinished.Find(text); word != nil {
-				t.reportLine(f, line, "unfinished", "%s: finish it, or write the decision down in docs", word)
+				t.reportLine(f.path, line, "unfinished", "%s: finish it, or write the decision down in docs", word)
 			}
 		}
 	}
@@ -33,15 +33,13 @@ func (t *tree) checkLength(long map[string]string) {
 		lines := bytes.Count(f.src, []byte("\n"))
 		over := lines > maxLines && !f.generated && !f.test
 		if over && long[f.path] == "" {
-			t.reportLine(f, lines, "length", "%d lines, more than %d: split it", lines, maxLines)
+			t.reportLine(f.path, lines, "length", "%d lines, more than %d: split it", lines, maxLines)
 		}
 		seen[f.path] = over
 	}
 	for name := range long {
 		if !seen[name] {
-			t.found = append(t.found, Violation{
-				File: name, Line: 1, Rule: "length", Text: "allowed to be long, and is not: strike it off the list",
-			})
+			t.reportLine(name, 1, "length", "allowed to be long, and is not: strike it off the list")
 		}
 	}
 }
