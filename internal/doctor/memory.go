@@ -8,7 +8,7 @@ import (
 
 // What a server takes, in bytes: an estimate on the safe side.
 const (
-	memoryBase          = 400 << 20 // changes that the store has not written yet 256 MiB, filters 64 MiB, the program
+	memoryBase          = 160 << 20 // besides storage.cache: filters 64 MiB, passwords being hashed, the program
 	memoryPerConnection = 5 << 10   // an idle one: about 1 KiB here, the rest in the kernel
 )
 
