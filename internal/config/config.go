@@ -58,7 +58,7 @@ type Devices struct {
 type Storage struct {
 	LowWater Size // free disk below which sends are refused
 	Ballast  Size // file that can be deleted to get a full disk going again; zero: none
-	Cache    Size // memory for blocks of the store
+	Cache    Size // memory for blocks read from the store and for changes not yet in its tables
 }
 
 // Limits bounds what connections may take.
@@ -123,7 +123,7 @@ func Default() Config {
 		Registration: RegistrationLoopback,
 		Messages:     Messages{RecallWindow: 2 * time.Minute},
 		Devices:      Devices{Policy: DevicesMany, Max: 32},
-		Storage:      Storage{LowWater: 256 << 20, Ballast: 64 << 20, Cache: 64 << 20},
+		Storage:      Storage{LowWater: 256 << 20, Ballast: 64 << 20, Cache: 256 << 20},
 		// Phones beat every 3.5 to 10 minutes; a beat may come late by the time a radio takes to wake up.
 		Limits: Limits{Connections: 100_000, ConnectionsPerAddress: 1024, Idle: 11 * time.Minute},
 		Log:    Log{Level: LogInfo, Format: LogText},

@@ -101,7 +101,7 @@ var table = []row{
 		func(c *Config) value { return sizeValue{&c.Storage.LowWater, 0, maxSize} }},
 	{"storage.ballast", "Size of a file that does nothing but take space: deleting it gets a full disk going again. 0B: none.",
 		func(c *Config) value { return sizeValue{&c.Storage.Ballast, 0, maxSize} }},
-	{"storage.cache", "Memory for recently read blocks of the store.",
+	{"storage.cache", "Memory for blocks read from the store and for changes not yet in its tables. It is taken as needed.",
 		func(c *Config) value { return sizeValue{&c.Storage.Cache, 1 << 20, maxSize} }},
 
 	{"limits.connections", "Connections at a time. Each takes a file descriptor: see hongyan doctor.",
