@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,9 +50,27 @@ type server struct {
 	addr string
 	args []string
 	cmd  *exec.Cmd
-	log  bytes.Buffer
+	log  log
 	// exited gives the process's end once.
 	exited chan error
+}
+
+// log is what a process prints, which may be read while it prints.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newServer starts a server on a free port of loopback with its data in data.

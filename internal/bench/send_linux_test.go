@@ -17,6 +17,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/chat"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
@@ -109,33 +110,38 @@ func median(list []float64) float64 {
 // stack is the server without its network.
 type stack struct {
 	chat  *chat.Service
-	users []hongyan.UserID
+	users []chat.Caller
 	text  string
 }
 
 func openStack(b *testing.B) *stack {
 	b.Helper()
 	engine, err := pebblekv.Open(b.TempDir(), pebblekv.Options{})
-	check(b, err)
+	check(err)
 	records, err := store.Open(engine, crand.Reader)
-	check(b, err)
+	check(err)
 	e, err := inbox.Open(records, 0, nil)
-	check(b, err)
+	check(err)
 	w := inbox.NewWriter(e, time.Now, nil)
 	b.Cleanup(func() {
 		w.Close()
-		check(b, engine.Close())
+		check(engine.Close())
 	})
 	shard := inbox.NewShard(e, w.Submit, func(f func()) error { f(); return nil })
 	s := &stack{chat: chat.New(shard, chat.Config{}, crand.Reader), text: strings.Repeat("x", bodySize)}
+	keys, err := auth.NewKeyRing(crand.Reader)
+	check(err)
 	people := account.New(shard, account.Config{
-		Random: crand.Reader, Now: time.Now, Slow: func(f func(context.Context)) error { f(context.Background()); return nil },
+		Random: crand.Reader, Now: time.Now, Keys: keys, MaxDevices: 1,
+		Slow: func(f func(context.Context)) error { f(context.Background()); return nil },
 	})
-	made := make(chan hongyan.UserID, accounts)
+	made := make(chan chat.Caller, accounts)
 	for i := range accounts {
-		people.Create(fmt.Sprintf("user%d", i), "", "", func(r account.Record, err error) {
-			check(b, err)
-			made <- r.User
+		name := fmt.Sprintf("user%d", i)
+		people.Create(name, "", "", func(_ account.Record, err error) { check(err) })
+		people.Mint(name, account.NewDevice{Class: hongyan.ClassBot}, func(id account.Identity, err error) {
+			check(err)
+			made <- chat.Caller{User: id.User, Device: id.Device}
 		})
 	}
 	for range accounts {
@@ -151,40 +157,40 @@ func (s *stack) introduce(b *testing.B) {
 	for i, from := range s.users {
 		for k := range friends {
 			d := chat.Draft{
-				Conversation: hongyan.Direct(from, s.users[(i+1+k)%len(s.users)]), Content: hongyan.Text("hello"),
+				Conversation: hongyan.Direct(from.User, s.users[(i+1+k)%len(s.users)].User), Content: hongyan.Text("hello"),
 				FirstAttemptMS: time.Now().UnixMilli(),
 			}
 			binary.BigEndian.PutUint64(d.ClientID[:], uint64(i*friends+k+1))
-			s.chat.Send(chat.Caller{User: from, Device: 1}, d, func(_ chat.Sent, err error) { answers <- err })
+			s.chat.Send(from, d, func(_ chat.Sent, err error) { answers <- err })
 		}
 		for range friends {
-			check(b, <-answers)
+			check(<-answers)
 		}
 	}
 }
 
-func check(b *testing.B, err error) {
+func check(err error) {
 	if err != nil {
-		b.Error(err)
+		panic(err) // one line is enough
 	}
 }
 
 // sender returns what one sender does once: it sends to somebody, now and then the same again, and waits for the answer.
 func (s *stack) sender(b *testing.B, i int) func(*rand.Rand) {
-	caller := chat.Caller{User: s.users[i%len(s.users)], Device: 1}
+	caller := s.users[i%len(s.users)]
 	answered := make(chan error, 1)
 	var d chat.Draft
 	n := 0
 	return func(rng *rand.Rand) {
 		if n++; n%replays != 0 {
 			d = chat.Draft{
-				Conversation: hongyan.Direct(caller.User, s.users[(i+1+rng.IntN(friends))%len(s.users)]), Content: hongyan.Text(s.text),
+				Conversation: hongyan.Direct(caller.User, s.users[(i+1+rng.IntN(friends))%len(s.users)].User), Content: hongyan.Text(s.text),
 				FirstAttemptMS: time.Now().UnixMilli(),
 			}
 			binary.BigEndian.PutUint64(d.ClientID[:], rng.Uint64())
 			binary.BigEndian.PutUint64(d.ClientID[8:], rng.Uint64())
 		}
 		s.chat.Send(caller, d, func(_ chat.Sent, err error) { answered <- err })
-		check(b, <-answered)
+		check(<-answered)
 	}
 }
