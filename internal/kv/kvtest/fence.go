@@ -1,9 +1,9 @@
 package kvtest
 
 import (
+	"encoding/binary"
 	"errors"
-	"fmt"
-	"sync/atomic"
+	"sync"
 	"testing"
 
 	"github.com/hongyan-im/hongyan/internal/kv"
@@ -86,39 +86,51 @@ func testFenceHides(t *testing.T, s kv.Store) {
 	expect(t, s, pair{"e\x00\x00\x00\x01", "a key like any other"})
 }
 
-// testFenceRace has owners take a shard from each other while the former ones still write: once Claim has returned, no
-// batch of an earlier term is let in.
+// testFenceRace has owners take a shard from each other while the former ones still write. What a new owner finds right
+// after its claim is all that there will ever be of the terms before: no batch of theirs comes in later, not even one
+// that was under way.
 func testFenceRace(t *testing.T, s kv.Store) {
-	const owners, batches = 4, 30
-	var claimed atomic.Uint64
+	const owners, claims, batches = 4, 8, 20
+	key := func(term uint64, i int) []byte {
+		return append(binary.BigEndian.AppendUint64(nil, term), byte(i))
+	}
+	before := func(term uint64) ([]pair, error) { return scan(s, nil, key(term, 0), false) }
+	var mu sync.Mutex
+	found := map[uint64][]pair{}
 	owner := func() error {
-		for round := 0; round < 3; round++ {
+		for range claims {
 			term, err := s.Claim(1)
 			if err != nil {
 				return err
 			}
-			for {
-				known := claimed.Load()
-				if term <= known || claimed.CompareAndSwap(known, term) {
-					break
-				}
+			pairs, err := before(term)
+			if err != nil {
+				return err
 			}
+			mu.Lock()
+			found[term] = pairs
+			mu.Unlock()
 			for i := range batches {
-				known := claimed.Load()
-				err := fenced(s, 1, term, fmt.Sprintf("%d/%d", term, i))
+				err := fenced(s, 1, term, string(key(term, i)))
 				if errors.Is(err, kv.ErrFenced) {
 					break
 				}
 				if err != nil {
 					return err
 				}
-				if known > term {
-					return fmt.Errorf("a batch of term %d was let in after term %d was claimed", term, known)
-				}
 			}
 		}
 		return nil
 	}
 	group(t, owner, owner, owner, owner)
-	claim(t, s, 1, owners*3+1)
+	claim(t, s, 1, owners*claims+1)
+	for term, want := range found {
+		got, err := before(term)
+		if err == nil {
+			err = differ(got, want)
+		}
+		if err != nil {
+			t.Errorf("the batches of the terms before %d changed after it was claimed: %v", term, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package kvtest
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 
@@ -160,11 +161,27 @@ func testIterators(t *testing.T, s kv.Store) {
 	if err := up.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// Closed in the middle of the walk.
-	if string(down.Key()) != "c" || string(down.Value()) != "3" || !down.Next() || string(down.Key()) != "b" {
+	if string(down.Key()) != "c" || string(down.Value()) != "3" || !down.Next() || !down.Next() || string(down.Key()) != "a" {
 		t.Fatalf("descending: at %q=%q", down.Key(), down.Value())
 	}
+	for range 3 {
+		if down.Next() {
+			t.Fatal("Next returned true after the end of a descending walk")
+		}
+	}
 	if err := down.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// One that is closed in the middle, one that was never begun, and one over nothing.
+	half, unused := startScan(t, s, false), startScan(t, s, true)
+	if !half.Next() {
+		t.Fatal("no first key")
+	}
+	nothing := s.Scan([]byte("x"), []byte("y"), true)
+	if nothing.Next() || nothing.Next() {
+		t.Fatal("Next returned true over nothing")
+	}
+	if err := errors.Join(half.Close(), unused.Close(), nothing.Close()); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, s, pair{"a", "1"}, pair{"bb", "new"}, pair{"c", "changed"})

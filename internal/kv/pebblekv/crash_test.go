@@ -1,12 +1,17 @@
 package pebblekv
 
 import (
+	"errors"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/hongyan-im/hongyan/internal/kv"
 )
 
 // cut is the disk as a loss of power left it, and what had been acknowledged before.
@@ -97,4 +102,64 @@ func cutWhileWriting(t *testing.T, r *rand.Rand, disk *vfs.MemFS, l *ledger, n i
 		t.Fatal(err)
 	}
 	return taken
+}
+
+// TestWaitWaits holds back the syncs of the log: no Wait may return meanwhile, and the one of a batch without writes
+// waits for the batches before it.
+func TestWaitWaits(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	var hold atomic.Bool
+	released := make(chan struct{})
+	s, err := open("db", Options{FS: &probe{FS: disk, before: func(op change, name string) error {
+		if hold.Load() && op == opSync && strings.HasSuffix(name, ".log") {
+			<-released
+		}
+		return nil
+	}}}, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold.Store(true)
+	done := make(chan error)
+	for n := range 3 {
+		var b kv.Batch
+		if n < 2 {
+			b.Set([]byte{'a', byte(n)}, nil)
+		}
+		c, err := s.Apply(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 { // nobody waits for the first one itself
+			go func() { done <- c.Wait() }()
+		}
+	}
+	if _, err := s.Get([]byte{'a', 1}); err != nil {
+		t.Errorf("a batch is not visible before it is durable: %v", err)
+	}
+	select {
+	case err := <-done:
+		t.Fatalf("a Wait returned %v before the log was synced", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(released)
+	if err := errors.Join(<-done, <-done); err != nil {
+		t.Fatal(err)
+	}
+	unplugged := disk.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = open("db", Options{FS: unplugged}, small); err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(2) {
+		if _, err := s.Get([]byte{'a', n}); err != nil {
+			t.Errorf("batch %d: %v", n, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -113,8 +113,6 @@ func (it *iterator) Next() bool {
 	case !it.begun:
 		it.begun = true
 		return it.first
-	case !it.walk.Valid():
-		return false // at the end, where Pebble's own Next would turn back into the range
 	case it.reverse:
 		return it.walk.Prev()
 	default:
