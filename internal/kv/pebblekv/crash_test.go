@@ -64,7 +64,7 @@ func cutWhileWriting(t *testing.T, r *rand.Rand, disk *vfs.MemFS, l *ledger, n i
 	var (
 		mu    sync.Mutex
 		taken []cut
-		wait  = 1 + r.IntN(50) // changes
+		wait  = 1 + r.IntN(30) // changes
 		stop  atomic.Bool
 		term  atomic.Uint64
 	)
@@ -74,7 +74,7 @@ func cutWhileWriting(t *testing.T, r *rand.Rand, disk *vfs.MemFS, l *ledger, n i
 		if wait--; wait > 0 || len(taken) == n {
 			return nil
 		}
-		wait = 1 + r.IntN(50)
+		wait = 1 + r.IntN(30)
 		// What was acknowledged has to be read before the power goes.
 		c := cut{acked: l.marks(), term: term.Load()}
 		share := []int{0, 100, 1 + r.IntN(99)}[r.IntN(3)]

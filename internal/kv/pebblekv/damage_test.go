@@ -162,7 +162,7 @@ func TestDamagedLog(t *testing.T) {
 			content := readFile(t, disk, name)
 			content = content[:len(bytes.TrimRight(content, "\x00"))]
 			count := map[outcome]int{}
-			for range 60 {
+			for range 40 {
 				at := r.IntN(len(content))
 				got := examine(t, flip(t, r, disk, name, content, at), acked)
 				if got == mixed || got == lost && at < len(content)-load.tail {
@@ -223,7 +223,7 @@ func TestDamagedTable(t *testing.T) {
 		t.Fatal("there are no tables")
 	}
 	count := map[outcome]int{}
-	for range 60 {
+	for range 40 {
 		name := tables[r.IntN(len(tables))]
 		content := readFile(t, disk, name)
 		at := r.IntN(len(content))

@@ -46,10 +46,11 @@ func small(o *pebble.Options) {
 	}
 }
 
-// quiet are the same without compactions, for a look at what is there.
+// quiet are the same without work in the background, for a look at what is there.
 func quiet(o *pebble.Options) {
 	small(o)
 	o.DisableAutomaticCompactions = true
+	o.DisableTableStats = true
 }
 
 // flushed is a store that moves its first batches, and then one in sixteen, into tables at once, so that most of what
