@@ -53,6 +53,12 @@ type Desk struct {
 
 // Do performs a request and gives the answer to done, on whatever goroutine has it. body is not kept.
 func (d *Desk) Do(c Caller, op wire.Op, body []byte, done func(Reply, error)) {
+	if !c.Secure && op != wire.OpHeartbeat {
+		// Before anything else is said: who comes back may send secrets.
+		done(Reply{}, hongyan.Errorf(hongyan.TLSRequired, "this connection is not encrypted").
+			WithHint("connect again with TLS, on the same port"))
+		return
+	}
 	row, ok := wire.Lookup(op)
 	if !ok {
 		done(Reply{}, hongyan.Errorf(hongyan.UnknownOperation, "there is no operation %d", uint32(op)).
@@ -80,9 +86,6 @@ func allowed(c Caller, row *wire.Operation) error {
 	case row.Access == wire.Operator && !c.Operator:
 		return hongyan.Errorf(hongyan.Forbidden, "%s is the operator's", row.Name).
 			WithHint("use the admin socket, or authenticate with a server API key")
-	case !c.Secure && row.Op != wire.OpHeartbeat:
-		return hongyan.Errorf(hongyan.TLSRequired, "this connection is not encrypted").
-			WithHint("connect again with TLS, on the same port")
 	}
 	return nil
 }

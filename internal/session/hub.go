@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ const (
 	MaxInFlight  = 256      // requests of one connection that are not answered yet
 	MaxInline    = 64 << 10 // bytes of a notification with its changes; larger ones go without
 	AuthDeadline = 10 * time.Second
+	MaxParked    = 64   // requests of one account that are held for news; one more lets the oldest look again
 	recentlyOver = 4096 // ended devices that are remembered
 )
 
@@ -141,27 +143,27 @@ func (h *Hub) wake(u hongyan.UserID) {
 	}
 }
 
-// Park calls wake once when the account's log has grown, unless cancelled before.
+// Park calls wake once when the account's log has grown, or when too many are parked since, unless cancelled before.
 func (h *Hub) Park(u hongyan.UserID, wake func()) (cancel func()) {
 	k := &parking{wake}
 	p := h.part(u)
+	var oldest *parking
 	p.mu.Lock()
-	p.parked[u] = append(p.parked[u], k)
+	list := append(p.parked[u], k)
+	if len(list) > MaxParked {
+		oldest, list = list[0], list[1:]
+	}
+	p.parked[u] = list
 	p.mu.Unlock()
+	if oldest != nil {
+		oldest.wake()
+	}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		list := p.parked[u]
-		for i := range list {
-			if list[i] != k {
-				continue
-			}
-			if list = append(list[:i:i], list[i+1:]...); len(list) == 0 {
-				delete(p.parked, u)
-			} else {
-				p.parked[u] = list
-			}
-			return
+		list := slices.DeleteFunc(p.parked[u], func(o *parking) bool { return o == k })
+		if p.parked[u] = list; len(list) == 0 {
+			delete(p.parked, u)
 		}
 	}
 }
@@ -209,7 +211,7 @@ func (h *Hub) DemandTLS(u hongyan.UserID) int {
 		}
 		p.mu.Unlock()
 		for _, s := range plain {
-			s.end(&wire.Close{Reason: wire.CloseTLSRequired, Message: "connect again with TLS, on the same port"})
+			s.end(needTLS)
 			n++
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
-	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -37,7 +36,7 @@ type Peer struct {
 }
 
 // Session is one connection. Frame, Expired and Closed are called by its carrier, one at a time; hints and answers come
-// from other goroutines.
+// from other goroutines. Its lock may be held while the Link is used and while the hub's are taken, never the other way.
 type Session struct {
 	hub  *Hub
 	link Link
@@ -46,15 +45,29 @@ type Session struct {
 	mu       sync.Mutex
 	caller   operation.Caller
 	epoch    uint32 // of the caller's device
+	identity identity
 	deadline time.Time
 	inFlight int
 	draining *wire.Close // what to say when the last answer is out
 	ended    bool
+
 	// What the device stands at, if it has applied everything it was told: what an inline notification must continue.
 	told hongyan.Version
-	// A notification is out, or waits for the link, and the device has not asked since: a further one tells nothing.
-	notified bool
+	// The version of a notification without changes that is out while the device has said nothing since: a further one
+	// tells nothing. 0: there is none.
+	notified hongyan.Version
+	// The version of a notification that waits for the link to drain. 0: there is none.
+	owed hongyan.Version
 }
+
+// identity is how far a connection is with saying who it is. It can be said once.
+type identity uint8
+
+const (
+	unsaid identity = iota
+	asked           // a request is under way
+	said
+)
 
 // Open begins the session of a connection. nothing has been read from it yet.
 func (h *Hub) Open(l Link, p Peer, now time.Time) *Session {
@@ -67,11 +80,18 @@ func (h *Hub) Open(l Link, p Peer, now time.Time) *Session {
 	return s
 }
 
+// known reports whether the other side has said who it is, or came where only the operator comes. Under the lock.
+func (s *Session) known() bool { return s.caller.User != 0 || s.caller.Operator }
+
 // Limit is the largest frame that is accepted at present, in bytes.
 func (s *Session) Limit() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.caller.User != 0 || s.caller.Operator {
+	return s.limit()
+}
+
+func (s *Session) limit() int {
+	if s.known() {
 		return wire.MaxFrame
 	}
 	return wire.MaxFrameUnauth
@@ -84,22 +104,27 @@ func (s *Session) Frame(now time.Time, f wire.Frame) (limit int) {
 	refusal := s.admit(now, f)
 	s.mu.Unlock()
 	switch {
-	case !c.Secure:
-		s.end(&wire.Close{Reason: wire.CloseTLSRequired, Message: "connect again with TLS, on the same port"})
 	case refusal != nil:
-		s.send(wire.OpError, f.Seq, wire.FromError(f.Op, refusal))
+		frame, _ := encode(wire.OpError, f.Seq, wire.FromError(f.Op, refusal))
+		s.link.Reply(frame)
 	case f.Op == wire.OpHeartbeat && len(f.Body) == 0:
 		s.answered(f, operation.Reply{}, nil)
 	default:
 		s.hub.desk.Do(c, f.Op, f.Body, func(r operation.Reply, err error) { s.answered(f, r, err) })
 	}
-	return s.Limit()
+	s.mu.Lock()
+	limit, draining := s.limit(), s.draining != nil
+	s.mu.Unlock()
+	if draining {
+		s.hub.wake(c.User) // Drain may have done that before this request was parked
+	}
+	return limit
 }
 
 // admit counts a request in, or says why it is not taken. It runs under the lock.
 func (s *Session) admit(now time.Time, f wire.Frame) *hongyan.Error {
-	known := s.caller.User != 0 || s.caller.Operator
-	if known {
+	s.notified = 0
+	if s.known() {
 		s.deadline = now.Add(s.hub.config.Idle)
 	}
 	switch {
@@ -109,16 +134,21 @@ func (s *Session) admit(now time.Time, f wire.Frame) *hongyan.Error {
 	case s.inFlight >= MaxInFlight:
 		return hongyan.Errorf(hongyan.Busy, "%d requests of this connection wait for their answers", MaxInFlight).
 			WithHint("send the next request when one was answered")
-	case known && identifies(f.Op) && !s.peer.Operator:
-		return hongyan.Errorf(hongyan.Forbidden, "this connection has said already who it is").
-			WithHint("open another connection for another account")
+	case identifies(f.Op) && s.identity == asked:
+		return hongyan.Errorf(hongyan.Busy, "this connection is just saying who it is").
+			WithHint("wait for the answer to the request before")
+	case identifies(f.Op) && (s.identity == said || s.known() && !s.peer.Operator):
+		return alreadySaid
 	}
 	s.inFlight++
-	if f.Op == wire.OpSync {
-		s.notified = false
+	if identifies(f.Op) {
+		s.identity = asked
 	}
 	return nil
 }
+
+var alreadySaid = hongyan.Errorf(hongyan.Forbidden, "this connection has said already who it is").
+	WithHint("open another connection for another account")
 
 // identifies reports whether an operation says who the connection is.
 func identifies(op wire.Op) bool {
@@ -127,53 +157,64 @@ func identifies(op wire.Op) bool {
 
 // answered sends the answer to a request.
 func (s *Session) answered(f wire.Frame, r operation.Reply, err error) {
-	if err == nil && r.Identity != nil {
-		err = s.identify(*r.Identity)
+	if identifies(f.Op) {
+		err = s.identified(r.Identity, err)
 	}
+	var frame []byte
+	whole := false
 	if err != nil {
-		s.send(wire.OpError, f.Seq, wire.FromError(f.Op, err))
+		frame, _ = encode(wire.OpError, f.Seq, wire.FromError(f.Op, err))
 	} else {
-		if page, ok := r.Body.(*wire.SyncReply); ok && !page.More {
-			s.stands(hongyan.Version(page.Version))
-		}
-		s.send(f.Op.Reply(), f.Seq, r.Body)
+		frame, whole = encode(f.Op.Reply(), f.Seq, r.Body)
 	}
 	s.mu.Lock()
+	if page, ok := r.Body.(*wire.SyncReply); ok && whole && !page.More {
+		s.stands(hongyan.Version(page.Version))
+	}
+	s.link.Reply(frame) // before the next notification, which may continue a page
 	s.inFlight--
 	last := s.draining
 	if s.inFlight > 0 {
 		last = nil
 	}
 	s.mu.Unlock()
-	if last != nil {
+	switch {
+	case hongyan.CodeOf(err) == hongyan.TLSRequired:
+		s.end(needTLS)
+	case last != nil:
 		s.end(last)
 	}
 }
 
-// identify makes the session that of a device, or of an operator.
-func (s *Session) identify(id account.Identity) error {
+// identified makes the session that of a device, or of an operator, if the request to do so has succeeded.
+func (s *Session) identified(id *account.Identity, err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	s.identity = unsaid
+	switch {
+	case err != nil:
+		return err
+	case s.ended:
 		return hongyan.Errorf(hongyan.Unavailable, "the connection is gone")
-	}
-	if s.caller.User != 0 {
-		return hongyan.Errorf(hongyan.Forbidden, "this connection has said already who it is")
-	}
-	if id.User != 0 && !s.hub.attach(s, id.User, id.Device, id.Epoch) {
+	case id.User != 0 && !s.hub.attach(s, id.User, id.Device, id.Epoch):
 		return hongyan.Errorf(hongyan.Revoked, "the device was logged out").WithHint("log in again by password")
 	}
+	s.identity = said
 	s.caller.User, s.caller.Device, s.epoch = id.User, id.Device, id.Epoch
 	s.caller.Operator = s.caller.Operator || id.Operator
 	s.deadline = s.deadline.Add(s.hub.config.Idle) // the next frame sets it by the clock
 	return nil
 }
 
-// stands notes the version that the device has when it has read what is being sent.
+// stands notes the version that the device has when it has read what is being sent. Under the lock.
 func (s *Session) stands(v hongyan.Version) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.told = max(s.told, v)
+	if v >= s.notified {
+		s.notified = 0
+	}
+	if v >= s.owed {
+		s.owed = 0
+	}
 }
 
 // was reports whether the session is that of a device in an epoch up to this one.
@@ -183,68 +224,17 @@ func (s *Session) was(d hongyan.DeviceID, epoch uint32) bool {
 	return s.caller.Device == d && s.epoch <= epoch
 }
 
-// send queues an answer, which may not be dropped.
-func (s *Session) send(op wire.Op, seq uint32, body proto.Message) {
+// encode makes the frame of an answer, or, if that is not possible, of the refusal to give it.
+func encode(op wire.Op, seq uint32, body proto.Message) (frame []byte, whole bool) {
 	frame, err := wire.Append(nil, op, seq, body)
-	if err != nil || len(frame) > wire.MaxFrame {
-		tooLarge := hongyan.Errorf(hongyan.TooLarge, "the answer is larger than a frame").WithHint("ask for less at once")
-		frame, _ = wire.Append(nil, wire.OpError, seq, wire.FromError(op-wire.ReplyOffset, tooLarge))
+	if err == nil && len(frame) > wire.MaxFrame {
+		err = hongyan.Errorf(hongyan.TooLarge, "the answer is larger than a frame").WithHint("ask for less at once")
 	}
-	s.link.Reply(frame)
-}
-
-// notification is a hint on its way to the sessions of an account, encoded once for all of them.
-type notification struct {
-	hint       inbox.Hint
-	generation uint64
-	inline     []byte // with the changes; nil until it is needed
-	plain      []byte // the version alone
-}
-
-// withChanges is the frame with the changes, or nil if they are too large for one.
-func (n *notification) withChanges() []byte {
-	if n.inline == nil && len(n.hint.Changes) > 0 {
-		key := hongyan.KeyAt(n.generation, n.hint.User, n.hint.Version)
-		frame, err := wire.Append(nil, wire.OpNotify, 0, &wire.Notify{
-			Version: uint64(n.hint.Version), Previous: uint64(n.hint.Previous),
-			Changes: wire.FromAll(wire.FromChange, n.hint.Changes), Key: key.Token(),
-		})
-		if n.inline = frame; err != nil || len(frame) > MaxInline {
-			n.hint.Changes = nil
-			n.inline = nil
-		}
+	if err == nil {
+		return frame, true
 	}
-	return n.inline
-}
-
-func (n *notification) withoutChanges() []byte {
-	if n.plain == nil {
-		n.plain, _ = wire.Append(nil, wire.OpNotify, 0, &wire.Notify{Version: uint64(n.hint.Version)})
-	}
-	return n.plain
-}
-
-// hint tells the device that there is something newer: with the changes if it stands exactly before them, otherwise
-// without. A link that does not drain gets one notification when it does.
-func (s *Session) hint(n *notification) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended || s.draining != nil {
-		return
-	}
-	if s.told == n.hint.Previous && s.told != 0 && !s.notified {
-		if frame := n.withChanges(); frame != nil && s.link.Send(frame) {
-			s.told = n.hint.Version
-			return
-		}
-	}
-	if s.notified {
-		return
-	}
-	s.notified = true
-	if frame := n.withoutChanges(); !s.link.Send(frame) {
-		s.link.Drained(func() { s.link.Send(frame) })
-	}
+	frame, _ = wire.Append(nil, wire.OpError, seq, wire.FromError(op-wire.ReplyOffset, err))
+	return frame, false
 }
 
 // end closes the connection with a last frame.
@@ -252,6 +242,8 @@ func (s *Session) end(c *wire.Close) {
 	frame, _ := wire.Append(nil, wire.OpClose, 0, c)
 	s.link.Close(frame)
 }
+
+var needTLS = &wire.Close{Reason: wire.CloseTLSRequired, Message: "connect again with TLS, on the same port"}
 
 // Drain asks the peer to connect again after a delay, when what it has asked for is answered. What is held for news is
 // answered at once.
@@ -283,13 +275,18 @@ func (s *Session) Deadline() time.Time {
 }
 
 // Expired says that Deadline has passed.
-func (s *Session) Expired(time.Time) {
+func (s *Session) Expired(now time.Time) {
 	s.mu.Lock()
-	known := s.caller.User != 0 || s.caller.Operator
+	known, asked := s.known(), s.identity == asked
+	if asked {
+		s.deadline = now.Add(AuthDeadline) // the answer is this side's business
+	}
 	s.mu.Unlock()
-	if known {
+	switch {
+	case asked:
+	case known:
 		s.end(&wire.Close{Reason: wire.CloseIdle, Message: "nothing was heard for too long; heartbeats keep a connection alive"})
-	} else {
+	default:
 		s.end(&wire.Close{Reason: wire.CloseAuthTimeout, Message: "nobody has said who is there"})
 	}
 }
