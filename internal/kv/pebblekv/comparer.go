@@ -21,7 +21,7 @@ const (
 // prefixLength returns where the keys of a letter are split, or 0 for those that are not.
 func prefixLength(letter byte) int {
 	switch letter {
-	case 'i', 's', 'c', 'r': // letter, account, and what of it
+	case 'i', 's', 'c', 'r', 'x', 'p': // letter, account, and what of it
 		return accountPrefix
 	case 'm': // letter, conversation, and which message
 		return conversationPrefix

@@ -17,7 +17,7 @@ func TestSplit(t *testing.T) {
 	if comparerName != "hongyan.v1" {
 		t.Errorf("the comparer is called %q", comparerName)
 	}
-	want := map[byte]int{'i': 9, 's': 9, 'c': 9, 'r': 9, 'm': 17}
+	want := map[byte]int{'i': 9, 's': 9, 'c': 9, 'r': 9, 'x': 9, 'p': 9, 'm': 17}
 	for letter := range 256 {
 		for length := 1; length <= 60; length++ {
 			key := append([]byte{byte(letter)}, make([]byte, length-1)...)

@@ -9,9 +9,9 @@
 // The keys are the caller's, in bytewise order. The filters hold prefixes, so that a Scan within one prefix skips the
 // tables that have none of it; a descending one cannot. The prefix of a key is, by its first byte:
 //
-//	i s c r   the first 9 bytes: letter and account
-//	m         the first 17 bytes: letter and conversation
-//	other     the whole key
+//	i s c r x p   the first 9 bytes: letter and account
+//	m             the first 17 bytes: letter and conversation
+//	other         the whole key
 //
 // A key that is shorter is all prefix. This table can never change, see comparerName: a record that is read by ranges
 // needs a letter of the first two kinds, or does without the filter. Pebble's own comparer keeps the order, so nothing
