@@ -43,10 +43,15 @@ func TestNothingPlainFromOtherMachines(t *testing.T) {
 		s := newServerAt(t, host, t.TempDir())
 		s.addUser("alice", "bob")
 
-		var closed *client.ClosedError
-		err := s.plain(t).Do(t.Context(), wire.OpLogin, &wire.LoginRequest{Name: "alice", Password: "alice-secret"}, new(wire.LoginReply))
-		if !errors.As(err, &closed) || !closed.NeedsTLS() {
+		plain := s.plain(t)
+		login := &wire.LoginRequest{Name: "alice", Password: "alice-secret"}
+		if err := plain.Do(t.Context(), wire.OpLogin, login, new(wire.LoginReply)); hongyan.CodeOf(err) != hongyan.TLSRequired {
 			t.Errorf("a login in the clear was answered by %v", err)
+		}
+		<-plain.Done()
+		var closed *client.ClosedError
+		if err := plain.Err(); !errors.As(err, &closed) || !closed.NeedsTLS() {
+			t.Errorf("the connection ended with %v", err)
 		}
 
 		options := client.Options{Dial: client.DialOptions{Pin: s.pin()}}
