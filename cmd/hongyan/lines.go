@@ -23,14 +23,6 @@ func id[T ~uint64](n T) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-func ids[T ~uint64](list []T) []string {
-	texts := make([]string, len(list))
-	for i, n := range list {
-		texts[i] = id(n)
-	}
-	return texts
-}
-
 // timestamp writes Unix milliseconds, and nothing for none.
 func timestamp(ms int64) string {
 	if ms == 0 {

@@ -125,7 +125,7 @@ func scan(r kv.Reader, from, to []byte, reverse bool) ([]pair, error) {
 	}
 	var err error
 	if it.Next() {
-		err = fmt.Errorf("Next returned true after the end of the walk, at %q", it.Key())
+		err = fmt.Errorf("a walk that had ended went on at %q", it.Key())
 	}
 	return got, errors.Join(err, it.Close())
 }
