@@ -25,6 +25,8 @@ type Shard struct {
 	now      time.Time
 	waiting  []inbox.Command
 	stepping bool
+	holding  bool
+	held     []func()
 }
 
 // New makes a shard without accounts. That the engine has not failed is checked at the end of the test.
@@ -45,7 +47,14 @@ func New(tb testing.TB) *Shard {
 		tb.Fatal(err)
 	}
 	submit := func(c inbox.Command) error { s.waiting = append(s.waiting, c); return nil }
-	run := func(job func()) error { job(); return nil }
+	run := func(job func()) error {
+		if s.holding {
+			s.held = append(s.held, job)
+		} else {
+			job()
+		}
+		return nil
+	}
 	s.Shard = inbox.NewShard(engine, submit, run)
 	tb.Cleanup(func() {
 		if err := engine.Failure(); err != nil {
@@ -66,6 +75,18 @@ func (s *Shard) Advance(d time.Duration) { s.now = s.now.Add(d) }
 
 // Waiting is how many commands wait for their round.
 func (s *Shard) Waiting() int { return len(s.waiting) }
+
+// HoldReads keeps the reads that begin from now on until ReadOn.
+func (s *Shard) HoldReads() { s.holding = true }
+
+// ReadOn does the reads that were held, and lets further ones go through at once.
+func (s *Shard) ReadOn() {
+	held := s.held
+	s.holding, s.held = false, nil
+	for _, job := range held {
+		job()
+	}
+}
 
 // Step commits what waits as one round, or as few as it takes, and settles it. What is submitted meanwhile waits for
 // the next step.
