@@ -5,15 +5,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -173,6 +169,19 @@ func (r *process) kill() (rest []byte) {
 	return rest
 }
 
+// unread runs a command whose output nobody reads.
+func unread(t *testing.T, c *exec.Cmd) error {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	c.Stdout = w
+	return c.Run()
+}
+
 // TestPythonScriptIsShort: what is meant to show how little a client needs has to stay little.
 func TestPythonScriptIsShort(t *testing.T) {
 	src, err := os.ReadFile(pythonScript)
@@ -194,27 +203,35 @@ func TestPython(t *testing.T) {
 	run(t, sdk)
 
 	const messages = 12
+	text := func(n int) string {
+		if n == 1 {
+			return numbered("alice", n) + strings.Repeat(" 雁", 16_000) // comes in many pieces
+		}
+		return numbered("alice", n)
+	}
 	var acked outbound
 	for n := 1; n <= messages; n++ {
-		text := numbered("alice", n)
 		if n%2 == 0 {
-			l := alice.do("send", "--to", "bob", text)
+			l := alice.do("send", "--to", "bob", text(n))
 			acked.add(client.Sent{ID: hongyan.MessageID(l[0].ID), Ordinal: l[0].Ordinal})
 			continue
 		}
-		sent, err := sdk.Send(t.Context(), client.ToName("bob"), hongyan.Text(text))
+		sent, err := sdk.Send(t.Context(), client.ToName("bob"), hongyan.Text(text(n)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		acked.add(sent)
 	}
 	for name, device := range map[string]*python{"bob": bob, "alice": alice} {
+		if err := unread(t, device.command("sync")); err == nil {
+			t.Errorf("%s: a sync went well whose lines nobody could read", name)
+		}
 		got := device.do("sync")
 		if len(got) != messages {
 			t.Fatalf("%s: %d messages came, want %d", name, len(got), messages)
 		}
 		for i, sent := range acked.sent() {
-			want := pythonLine{uint64(sent.ID), "alice", got[0].Conversation, sent.Ordinal, numbered("alice", i+1)}
+			want := pythonLine{uint64(sent.ID), "alice", got[0].Conversation, sent.Ordinal, text(i + 1)}
 			if got[i] != want {
 				t.Errorf("%s: got %+v, want %+v", name, got[i], want)
 			}
@@ -242,14 +259,13 @@ func TestPython(t *testing.T) {
 	later := s.login("bob", told.on)
 	run(t, later)
 	for n := messages + 1; n <= messages+4; n++ {
-		text := numbered("alice", n)
 		if n%2 == 0 {
-			alice.do("send", "--to", "bob", text)
-		} else if _, err := sdk.Send(t.Context(), client.ToName("bob"), hongyan.Text(text)); err != nil {
+			alice.do("send", "--to", "bob", text(n))
+		} else if _, err := sdk.Send(t.Context(), client.ToName("bob"), hongyan.Text(text(n))); err != nil {
 			t.Fatal(err)
 		}
-		if l := bob.parse(follow.next()); len(l) != 1 || l[0].Text != text {
-			t.Fatalf("%+v was printed, want %q", l, text)
+		if l := bob.parse(follow.next()); len(l) != 1 || l[0].Text != text(n) {
+			t.Fatalf("%+v was printed, want %q", l, text(n))
 		}
 	}
 	told.waitFor(t, acked.sent())
@@ -446,141 +462,4 @@ func TestPythonObeysCloseFrames(t *testing.T) {
 	if got := bob.do("sync"); len(got) != 1 || got[0].Text != "after the end" {
 		t.Errorf("the next login brought %+v", got)
 	}
-}
-
-// proxy passes frames between clients and a server, and loses those it is told to lose.
-type proxy struct {
-	t            *testing.T
-	addr, server string
-	lost         chan struct{} // a frame was lost
-
-	mu     sync.Mutex
-	losing []wire.Op
-	asked  []wire.Frame // by clients, in order
-}
-
-func newProxy(t *testing.T, server string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{t: t, addr: l.Addr().String(), server: server, lost: make(chan struct{}, 1)}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { p.serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		l.Close()
-		serving.Wait()
-	})
-	return p
-}
-
-// serve passes the frames of a connection until either side ends it.
-func (p *proxy) serve(c net.Conn) {
-	defer c.Close()
-	s, err := net.Dial("tcp", p.server)
-	if err != nil {
-		return
-	}
-	defer s.Close()
-	stop := p.t.Context().Done()
-	ended := make(chan struct{}, 2)
-	pass := func(from, to net.Conn) {
-		p.pass(from, to, from == c)
-		ended <- struct{}{}
-	}
-	go pass(c, s)
-	go pass(s, c)
-	rest := 1
-	select {
-	case <-ended:
-	case <-stop:
-		rest = 2
-	}
-	c.Close()
-	s.Close()
-	for range rest {
-		<-ended
-	}
-}
-
-func (p *proxy) pass(from io.Reader, to io.Writer, asking bool) {
-	var d wire.Decoder
-	d.SetLimit(wire.MaxFrame)
-	piece := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(piece)
-		for d.Feed(piece[:n]); ; {
-			f, ok, err := d.Next()
-			if err != nil {
-				p.t.Errorf("what passes is no frame: %v", err)
-				return
-			}
-			if !ok {
-				break
-			}
-			if p.keep(f, asking) {
-				continue
-			}
-			if _, err := to.Write(wire.AppendFrame(nil, f)); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-// keep takes note of a frame, and reports whether it is to be lost.
-func (p *proxy) keep(f wire.Frame, asking bool) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if asking {
-		p.asked = append(p.asked, wire.Frame{Op: f.Op, Seq: f.Seq, Body: bytes.Clone(f.Body)})
-	}
-	if !slices.Contains(p.losing, f.Op) {
-		return false
-	}
-	select {
-	case p.lost <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-// lose says which frames are lost from now on.
-func (p *proxy) lose(ops ...wire.Op) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.losing = ops
-}
-
-func (p *proxy) waitForLoss() {
-	p.t.Helper()
-	select {
-	case <-p.lost:
-	case <-time.After(hang):
-		p.t.Fatal("nothing was lost")
-	}
-}
-
-// requests lists what clients asked by an operation.
-func (p *proxy) requests(op wire.Op) (list []wire.Frame) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, f := range p.asked {
-		if f.Op == op {
-			list = append(list, f)
-		}
-	}
-	return list
 }

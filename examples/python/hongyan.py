@@ -197,4 +197,4 @@ if __name__ == "__main__":
             for line in client.stay(client.send if "to" in args else client.follow if args.follow else client.pull):
                 print(json.dumps(line), flush=True)
     except (Failure, OSError, ValueError, sqlite3.Error, KeyboardInterrupt) as error:
-        sys.exit(f"hongyan: {error}")
+        sys.exit(f"hongyan: {error.args[0] if isinstance(error, Failure) else error}")
