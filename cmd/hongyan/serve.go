@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -79,7 +80,8 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// greet says what to do with a server that has no accounts yet.
+// greet says what to do with a server that has no accounts yet, in lines to be copied: the program is called as it was
+// called.
 func greet(w io.Writer, data, address, pin string) error {
 	elsewhere := ""
 	if local := reachable(address); local != address {
@@ -91,16 +93,16 @@ From other machines log in with this machine's name instead of %s, and with
 	_, err := fmt.Fprintf(w, `
 This is a new server; its data is in %[1]s. Make two accounts, in another terminal:
 
-  hongyan user add alice --data %[2]s
-  hongyan user add bob --data %[2]s
+  %[5]s user add alice --data %[2]s
+  %[5]s user add bob --data %[2]s
 
 Log in as each, with a profile of its own, and talk:
 
-  hongyan login --server %[3]s --user alice --profile alice
-  hongyan login --server %[3]s --user bob --profile bob
-  hongyan send --profile alice --to bob "hello"
-  hongyan chat --profile bob
+  %[5]s login --server %[3]s --user alice --profile alice
+  %[5]s login --server %[3]s --user bob --profile bob
+  %[5]s send --profile alice --to bob "hello"
+  %[5]s chat --profile bob
 %[4]s
-`, data, shellQuote(data), reachable(address), elsewhere)
+`, data, shellQuote(data), reachable(address), elsewhere, shellQuote(os.Args[0]))
 	return err
 }
