@@ -64,6 +64,7 @@ func cutWhileSending(t *testing.T, r *mrand.Rand, disk *vfs.MemFS, n int) []cut 
 		taken []cut
 		wait  = -1 // changes to the disk before the next cut; below 0: none yet
 		stop  = make(chan struct{})
+		end   = sync.OnceFunc(func() { close(stop) })
 	)
 	watched := errorfs.Wrap(disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
@@ -80,7 +81,7 @@ func cutWhileSending(t *testing.T, r *mrand.Rand, disk *vfs.MemFS, n int) []cut 
 		share := []int{0, 100, 1 + r.IntN(99)}[r.IntN(3)]
 		c.disk = disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: share, RNG: r})
 		if taken = append(taken, c); len(taken) == n {
-			close(stop)
+			end()
 		}
 		return nil
 	}))
@@ -96,20 +97,22 @@ func cutWhileSending(t *testing.T, r *mrand.Rand, disk *vfs.MemFS, n int) []cut 
 	for u := hongyan.UserID(1); u <= people; u++ {
 		for i := range uint64(2) {
 			running.Go(func() {
+				defer end()
 				if err := s.sender(&l, mrand.New(mrand.NewPCG(seed, uint64(u)<<8|i)), u, stop); err != nil {
 					t.Errorf("sender %d: %v", u, err)
 				}
 			})
 		}
 		running.Go(func() {
+			defer end()
 			if err := s.reader(&l, u, stop); err != nil {
 				t.Errorf("reader %d: %v", u, err)
 			}
 		})
 	}
 	running.Wait()
-	if err := s.close(); err != nil {
-		t.Fatal(err)
+	if err := s.close(); err != nil || t.Failed() {
+		t.Fatal("the senders came to an end: ", err)
 	}
 	return taken
 }

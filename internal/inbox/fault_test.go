@@ -56,7 +56,7 @@ func faultWhileSending(t *testing.T, r *mrand.Rand, kind errorfs.OpKind, fault e
 	if err := s.settle(); err != nil {
 		t.Fatal(err)
 	}
-	left.Store(1 + r.Int64N(40))
+	left.Store(10 + r.Int64N(40))
 	var l ledger
 	var running sync.WaitGroup
 	never := make(chan struct{})
