@@ -62,16 +62,14 @@ func TestSessionsAndTheirHubFromManyGoroutines(t *testing.T) {
 	const users, each, rounds = 4, 5, 300
 	h := NewHub(Config{Idle: time.Hour})
 	h.Use(newRig(t, Config{}, nil).Desk.Desk)
-	now := time.UnixMilli(1_700_000_000_000)
+	now, auth := time.UnixMilli(1_700_000_000_000), wire.Frame{Op: wire.OpAuth}
 	var sessions []*Session
 	links := map[*Session]*lockedLink{}
 	for u := range hongyan.UserID(users) {
 		for d := range hongyan.DeviceID(each) {
 			l := &lockedLink{}
 			s := h.Open(l, Peer{Secure: true}, now)
-			if err := s.identified(&account.Identity{User: u + 1, Device: d + 1, Epoch: 1}, nil); err != nil {
-				t.Fatal(err)
-			}
+			s.answered(auth, operation.Reply{Identity: &account.Identity{User: u + 1, Device: d + 1, Epoch: 1}}, nil)
 			sessions, links[s] = append(sessions, s), l
 		}
 	}
@@ -108,7 +106,8 @@ func TestSessionsAndTheirHubFromManyGoroutines(t *testing.T) {
 			h.Ended(1, 1, 1, account.Kicked)
 		}
 		s := h.Open(&lockedLink{}, Peer{Secure: true}, now)
-		_ = s.identified(&account.Identity{User: hongyan.UserID(1 + r.IntN(users)), Device: hongyan.DeviceID(1 + r.IntN(each)), Epoch: 1}, nil)
+		id := &account.Identity{User: hongyan.UserID(1 + r.IntN(users)), Device: hongyan.DeviceID(1 + r.IntN(each)), Epoch: 1}
+		s.answered(auth, operation.Reply{Identity: id}, nil)
 		s.Deadline()
 		s.Closed()
 		h.Counts()

@@ -105,7 +105,7 @@ func (s *Session) Frame(now time.Time, f wire.Frame) (limit int) {
 	s.mu.Unlock()
 	switch {
 	case refusal != nil:
-		frame, _ := encode(wire.OpError, f.Seq, wire.FromError(f.Op, refusal))
+		frame, _ := answer(f, operation.Reply{}, refusal)
 		s.link.Reply(frame)
 	case f.Op == wire.OpHeartbeat && len(f.Body) == 0:
 		s.answered(f, operation.Reply{}, nil)
@@ -157,21 +157,17 @@ func identifies(op wire.Op) bool {
 
 // answered sends the answer to a request.
 func (s *Session) answered(f wire.Frame, r operation.Reply, err error) {
-	if identifies(f.Op) {
-		err = s.identified(r.Identity, err)
-	}
-	var frame []byte
-	whole := false
-	if err != nil {
-		frame, _ = encode(wire.OpError, f.Seq, wire.FromError(f.Op, err))
-	} else {
-		frame, whole = encode(f.Op.Reply(), f.Seq, r.Body)
-	}
+	frame, whole := answer(f, r, err)
 	s.mu.Lock()
+	if identifies(f.Op) {
+		if err = s.identified(r.Identity, err); err != nil {
+			frame, whole = answer(f, operation.Reply{}, err)
+		}
+	}
 	if page, ok := r.Body.(*wire.SyncReply); ok && whole && !page.More {
 		s.stands(hongyan.Version(page.Version))
 	}
-	s.link.Reply(frame) // before the next notification, which may continue a page
+	s.link.Reply(frame) // before any notification that this answer makes room for, or that continues its page
 	s.inFlight--
 	last := s.draining
 	if s.inFlight > 0 {
@@ -186,10 +182,17 @@ func (s *Session) answered(f wire.Frame, r operation.Reply, err error) {
 	}
 }
 
-// identified makes the session that of a device, or of an operator, if the request to do so has succeeded.
+// answer makes the frame of an answer. It is whole if it says what the reply says, and no refusal.
+func answer(f wire.Frame, r operation.Reply, err error) (frame []byte, whole bool) {
+	if err == nil {
+		return encode(f.Op.Reply(), f.Seq, r.Body)
+	}
+	frame, _ = encode(wire.OpError, f.Seq, wire.FromError(f.Op, err))
+	return frame, false
+}
+
+// identified makes the session that of a device, or of an operator, if the request to do so has succeeded. Under the lock.
 func (s *Session) identified(id *account.Identity, err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.identity = unsaid
 	switch {
 	case err != nil:
