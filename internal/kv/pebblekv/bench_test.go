@@ -109,10 +109,10 @@ func benchFill(b *testing.B, s *Store, n uint64) {
 	}
 }
 
-// BenchmarkAbsent looks for what is not there among 200,000 messages: the id of a new message, and entries of an
+// BenchmarkAbsent looks for what is not there among 50,000 messages: the id of a new message, and entries of an
 // account that has none.
 func BenchmarkAbsent(b *testing.B) {
-	const messages = 200_000
+	const messages = 50_000
 	for _, place := range []string{"memtables", "tables", "lowest level"} {
 		s := benchStore(b)
 		benchFill(b, s, messages)
