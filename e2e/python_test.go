@@ -37,15 +37,21 @@ type pythonLine struct {
 	Text         string
 }
 
-// interpreter runs Python code. It is isolated (-I) and without the packages of its site (-S), so that nothing but the
-// standard library can be imported.
-func interpreter(t *testing.T, args ...string) *exec.Cmd {
+// pythonServer starts a server for alice and bob, on a machine that has Python.
+func pythonServer(t *testing.T) *server {
 	t.Helper()
-	path, err := exec.LookPath("python3")
-	if err != nil {
+	if _, err := exec.LookPath("python3"); err != nil {
 		t.Fatal("python3 is missing: install python3, 3.9 or newer, for example by: apt-get install python3")
 	}
-	return exec.Command(path, append([]string{"-I", "-S", "-B"}, args...)...)
+	s := newServer(t, t.TempDir())
+	s.addUser("alice", "bob")
+	return s
+}
+
+// interpreter runs Python code. It is isolated (-I) and without the packages of its site (-S), so that nothing but the
+// standard library can be imported.
+func interpreter(args ...string) *exec.Cmd {
+	return exec.Command("python3", append([]string{"-I", "-S", "-B"}, args...)...)
 }
 
 // pythonLogin makes a Python device of an account, which finds the server at addr.
@@ -68,7 +74,7 @@ func (p *python) login(addr, name string) {
 // command is a command of the client for the device's state.
 func (p *python) command(name string, args ...string) *exec.Cmd {
 	p.t.Helper()
-	c := interpreter(p.t, append([]string{pythonScript, name, "--state", p.state}, args...)...)
+	c := interpreter(append([]string{pythonScript, name, "--state", p.state}, args...)...)
 	c.Env = append(os.Environ(), p.env...)
 	return c
 }
@@ -196,8 +202,7 @@ func TestPythonScriptIsShort(t *testing.T) {
 // TestPython sends between the Python client and the SDK in both directions. Everything comes, once and in order, to
 // devices of both kinds, and what the Python client has received counts as delivered.
 func TestPython(t *testing.T) {
-	s := newServer(t, t.TempDir())
-	s.addUser("alice", "bob")
+	s := pythonServer(t)
 	alice, bob := pythonLogin(t, s.addr, "alice"), pythonLogin(t, s.addr, "bob")
 	sdk := s.login("alice", nil)
 	run(t, sdk)
@@ -276,8 +281,7 @@ func TestPython(t *testing.T) {
 // is printed, in order; only what was printed since the key was stored, a page at most, is printed again.
 func TestPythonReceiverKilled(t *testing.T) {
 	const before, during, kills, page = 250, 150, 12, 100
-	s := newServer(t, t.TempDir())
-	s.addUser("alice", "bob")
+	s := pythonServer(t)
 	bob := pythonLogin(t, s.addr, "bob")
 	alice := s.login("alice", nil)
 	run(t, alice)
@@ -335,8 +339,7 @@ func TestPythonReceiverKilled(t *testing.T) {
 // TestPythonRepeatsASend loses the answer to a send, together with the server. The client repeats the message as the
 // same one, which then is there once.
 func TestPythonRepeatsASend(t *testing.T) {
-	s := newServer(t, t.TempDir())
-	s.addUser("alice", "bob")
+	s := pythonServer(t)
 	p := newProxy(t, s.addr)
 	alice := pythonLogin(t, p.addr, "alice")
 
@@ -386,15 +389,14 @@ client = Quick(sys.argv[2])
 for line in client.stay(client.follow):
     print(line["text"], flush=True)
 `
-	s := newServer(t, t.TempDir())
-	s.addUser("alice", "bob")
+	s := pythonServer(t)
 	p := newProxy(t, s.addr)
 	bob := pythonLogin(t, p.addr, "bob")
 	alice := s.login("alice", nil)
 	run(t, alice)
 
 	p.lose(wire.OpNotify)
-	follow := start(t, interpreter(t, "-c", quick, filepath.Dir(pythonScript), bob.state))
+	follow := start(t, interpreter("-c", quick, filepath.Dir(pythonScript), bob.state))
 	for begin := time.Now(); len(p.requests(wire.OpHeartbeat)) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin) > hang {
 			t.Fatalf("no heartbeat came\n%s", follow.errs.String())
@@ -410,8 +412,7 @@ for line in client.stay(client.follow):
 // TestPythonObeysCloseFrames: a client that is sent to TLS comes back encrypted; one whose device was ended stops, and
 // goes on where it was when somebody logs in again.
 func TestPythonObeysCloseFrames(t *testing.T) {
-	s := newServer(t, t.TempDir())
-	s.addUser("alice", "bob")
+	s := pythonServer(t)
 	bob := pythonLogin(t, s.addr, "bob")
 	bob.env = []string{"SSL_CERT_FILE=" + filepath.Join(s.data, "tls-selfsigned.pem")}
 	alice := s.login("alice", nil)
