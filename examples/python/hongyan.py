@@ -152,12 +152,11 @@ class Client:
     def apply(self, changes, reason):
         self.db.execute("DELETE FROM messages WHERE ? IN (1, 3)", (reason,))  # FIRST, GENERATION: another history
         for message, in (fields(change, {2: bytes}) for change in changes):
-            kinds = {1: int, 2: str, 3: int, 5: str, 6: bytes, 8: bytes}
-            number, chat, ordinal, sender, client_id, content = fields(message, kinds)
-            text = "".join(fields(content, {1: str, 9: str}))  # a text has no caption
-            if message and self.db.execute("INSERT OR IGNORE INTO messages VALUES (?, ?)", (chat, ordinal)).rowcount:
-                yield {"id": str(number), "from": sender, "conversation": chat, "ordinal": ordinal, "text": text}
-            self.db.execute("DELETE FROM outbox WHERE client_id = ?", (client_id,))  # acknowledged by being there
+            id_, chat, number, name, nonce, body = fields(message, {1: int, 2: str, 3: int, 5: str, 6: bytes, 8: bytes})
+            text = "".join(fields(body, {1: str, 9: str}))  # a text has no caption
+            if message and self.db.execute("INSERT OR IGNORE INTO messages VALUES (?, ?)", (chat, number)).rowcount:
+                yield {"id": str(id_), "from": name, "conversation": chat, "ordinal": number, "text": text}
+            self.db.execute("DELETE FROM outbox WHERE client_id = ?", (nonce,))  # being there acknowledges it
 
     def follow(self):
         """Pull now, and whenever there is something newer."""
@@ -168,7 +167,8 @@ class Client:
                 try:
                     self.receive(self.sent + random.uniform(1, 1.1) * self.beat_ms / 1000)
                 except socket.timeout:
-                    self.notified, = fields(self.request(HEARTBEAT, field(1, *self.me("key"))), {2: int})
+                    newer, = fields(self.request(HEARTBEAT, field(1, *self.me("key"))), {2: int})
+                    self.notified |= newer
 
 
 if __name__ == "__main__":
