@@ -48,7 +48,7 @@ const (
 	heartbeatMin = 210 * time.Second // 3.5 minutes
 	heartbeatMax = 10 * time.Minute
 	reconnectMin = time.Second
-	reconnectMax = 2 * time.Minute
+	reconnectMax = time.Minute
 )
 
 // Server is a server, listening.
