@@ -1234,7 +1234,7 @@ func (x *Notify) GetKey() []byte {
 type HistoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
-	Before        uint64                 `protobuf:"varint,2,opt,name=before,proto3" json:"before,omitempty"` // messages below this ordinal, newest first; 0 for the end
+	Before        uint64                 `protobuf:"varint,2,opt,name=before,proto3" json:"before,omitempty"` // the last messages below this ordinal; 0 for the newest ones
 	After         uint64                 `protobuf:"varint,3,opt,name=after,proto3" json:"after,omitempty"`   // or messages above this ordinal, oldest first
 	Limit         uint32                 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
