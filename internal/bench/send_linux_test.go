@@ -50,10 +50,7 @@ func BenchmarkDurableSends(b *testing.B) {
 				before := cpuTime()
 				done, took := slice(senders, func(i int) func(*rand.Rand) { return s.sender(b, i) })
 				cpu += cpuTime() - before
-				appends, _ := slice(senders, func(int) func(*rand.Rand) {
-					released := make(chan struct{}, 1)
-					return func(*rand.Rand) { raw.append(released) }
-				})
+				appends, _ := slice(senders, func(int) func(*rand.Rand) { return raw.sender() })
 				sends, raws, ratios = append(sends, done), append(raws, appends), append(ratios, done/appends)
 				latencies = append(latencies, took...)
 			}
