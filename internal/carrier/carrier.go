@@ -6,6 +6,9 @@
 //	socket ─► carrier ─► Handler.Data … Conn.Send, Reply, Write ─► queue ─► Handler.Encode ─► socket
 //
 // Answers that are queued while one piece of input is handled leave together in one write.
+//
+// A carrier asks whoever wants the connection for its first handler. Whoever makes it may keep the Conn but not use it
+// before the handler is returned, except for Abort, and returns nil to refuse the connection, which is then closed.
 package carrier
 
 import (
@@ -74,8 +77,9 @@ type Conn interface {
 	Reply(item Item)
 
 	// SendFile queues n bytes of f from offset on, as they are and without holding them in memory: they do not count as
-	// pending. f belongs to the Conn from then on, which closes it. A file that turns out to be shorter aborts the
-	// connection, for the peer has been told another length.
+	// pending, but the queue is not empty before they are gone. f belongs to the Conn from then on, which closes it, also
+	// if the connection has ended. A file that turns out to be shorter aborts the connection, for the peer has been told
+	// another length.
 	SendFile(f *os.File, offset, n int64)
 
 	// Pending is the number of bytes that are queued and not yet accepted by the operating system; items that are not
@@ -93,16 +97,19 @@ type Conn interface {
 	// a call that is under way on another goroutine. Only the first Close counts.
 	Close(last Item)
 
-	// Abort ends the connection at once, by a reset where there is TCP, and throws away what is queued.
+	// Abort ends the connection at once, by a reset where there is TCP, and throws away what is queued. It is good after
+	// Close too.
 	Abort()
 
 	// Become puts another handler in the place of this one, within Data or Expired and on its goroutine. The one before
-	// is not called again; bytes that it was given and has not used are its to hand on.
+	// is not called again, but for Encode of what was queued before; bytes that it was given and has not used are its to
+	// hand on.
 	Become(h Handler)
 
 	// Detach takes the connection away from the carrier, within Data and before anything was queued. When Data has
-	// returned, take is called on a goroutine of its own with the network connection, which belongs to it from then on.
-	// Bytes that came with Data are the caller's to hand on.
+	// returned, take is called on a goroutine of its own with the network connection, which belongs to it from then on and
+	// has no deadline set. Bytes that came with Data are the caller's to hand on. From Detach on every method does nothing,
+	// as after the end. On a connection that is closing Detach does nothing, and Closed is called.
 	Detach(take func(net.Conn))
 }
 
