@@ -17,11 +17,14 @@ type line struct {
 	up      *session
 	state   Link
 	changed chan struct{} // closed at the next change
+	idle    context.Context
+	busy    context.CancelFunc // ends idle: Run or Sync begins
 	tell    func(Event)
 }
 
 func (l *line) init(tell func(Event)) {
 	l.changed = make(chan struct{})
+	l.idle, l.busy = context.WithCancel(context.Background())
 	l.tell = tell
 }
 
@@ -45,10 +48,16 @@ func (l *line) begin() bool {
 		return false
 	}
 	l.kept = true
+	l.busy()
 	return true
 }
 
-func (l *line) end() { l.set(false, nil, Link{}) }
+func (l *line) end() {
+	l.mu.Lock()
+	l.idle, l.busy = context.WithCancel(context.Background())
+	l.mu.Unlock()
+	l.set(false, nil, Link{})
+}
 
 // dialing says that an attempt is being made.
 func (l *line) dialing() {
@@ -62,37 +71,39 @@ func (l *line) now() (up *session, state Link, changed <-chan struct{}) {
 	return l.up, l.state, l.changed
 }
 
-// wait returns the session when there is one, and nil if nobody keeps the line. A caller that is not patient gets the
-// error of the last attempt instead of waiting for the next.
-func (l *line) wait(ctx context.Context, patient bool) (*session, error) {
+// wait returns the session when there is one, or, if nobody keeps the line, none but a context that lasts as long as
+// that. A caller that is not patient gets the error of the last attempt instead of waiting for the next.
+func (l *line) wait(ctx context.Context, patient bool) (s *session, idle context.Context, err error) {
 	for ctx.Err() == nil {
 		l.mu.Lock()
 		kept, up, state, changed := l.kept, l.up, l.state, l.changed
+		idle = l.idle
 		l.mu.Unlock()
 		switch {
-		case up != nil && up.conn.Err() == nil, !kept:
-			return up, nil
+		case !kept:
+			return nil, idle, nil
+		case up != nil && up.conn.Err() == nil:
+			return up, nil, nil
 		case !patient && !state.RetryAt.IsZero():
-			return nil, fmt.Errorf("not connected: %w", state.Err)
+			return nil, nil, fmt.Errorf("not connected: %w", state.Err)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 		}
 	}
-	return nil, context.Cause(ctx)
+	return nil, nil, context.Cause(ctx)
 }
 
-// keepLine keeps the connection until the context ends or the server wants this device no more.
+// keepLine keeps the connection until the context ends or the server wants this device no more. It begins with the one
+// that a login or a request has left open.
 func (c *Client) keepLine(ctx context.Context) error {
-	k := connector{
-		c:        c,
-		link:     c.newLink(),
-		onNotify: c.feed.notify,
-		patient:  true,
-		line:     &c.line,
+	s, link := c.takeSide()
+	k := connector{c: c, link: link, patient: true, line: &c.line}
+	acts := []core.Action{core.Up{}}
+	if k.s = s; s == nil {
+		acts = link.Start()
 	}
-	acts := k.link.Start()
 	for {
 		s, err := k.connect(ctx, acts)
 		if err != nil {
@@ -100,7 +111,7 @@ func (c *Client) keepLine(ctx context.Context) error {
 		}
 		c.feed.connect(s)
 		c.line.online(s)
-		acts = c.tend(ctx, k.link, s)
+		acts = c.tend(ctx, link, s)
 		c.feed.connect(nil)
 		s.conn.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -70,33 +71,42 @@ func enroll(
 		creds, oldToken = old, old.DeviceToken
 	}
 	op, body := request(wire.FromDevice(thisDevice(o.Device)), oldToken)
-	reply := new(wire.LoginReply)
-	s, err := creds.ask(ctx, o.Dial, op, body, reply)
-	if err != nil {
+	c := newClient(dir, creds, o)
+	if err := c.enter(ctx, op, body, old); err != nil {
+		c.Close()
 		return nil, err
+	}
+	return c, nil
+}
+
+// enter makes the request that lets this device in and keeps what the answer says in the profile, which was that of old.
+// The connection is the device's then: the first requests use it, or Run does.
+func (c *Client) enter(ctx context.Context, op wire.Op, body proto.Message, old credentials) error {
+	reply := new(wire.LoginReply)
+	if err := c.ask(ctx, op, body, reply); err != nil {
+		return err
 	}
 	session := reply.Session
 	if session.GetUser() == 0 {
-		s.conn.Close()
-		return nil, hongyan.Errorf(hongyan.Invalid, "the token is no device's").
+		return hongyan.Errorf(hongyan.Invalid, "the token is no device's").
 			WithHint("use the device token of an account; server API keys work with Dial and Conn.Auth")
 	}
 	if old.User != 0 && old.User != hongyan.UserID(session.GetUser()) {
-		s.conn.Close()
-		return nil, otherAccount(dir, old.Name)
+		return otherAccount(c.dir, old.Name)
 	}
-	creds.User, creds.Name = hongyan.UserID(session.GetUser()), session.GetName()
-	creds.Device, creds.DeviceToken = hongyan.DeviceID(session.GetDevice()), reply.DeviceToken
-	if err := creds.save(dir); err != nil {
-		s.conn.Close()
-		return nil, err
+	c.creds.User, c.creds.Name = hongyan.UserID(session.GetUser()), session.GetName()
+	c.creds.Device, c.creds.DeviceToken = hongyan.DeviceID(session.GetDevice()), reply.DeviceToken
+	if err := c.creds.save(c.dir); err != nil {
+		return err
 	}
-	// The connection is the new device's already: the first requests use it.
-	c := newClient(dir, creds, o)
 	c.ticket = session.GetTicket()
 	c.setClock(session.GetTimeMs())
-	c.side, c.sideLink = s, c.newLink()
-	return c, nil
+	// What this Link asks for has been done.
+	c.sideLink = c.newLink()
+	c.sideLink.Start()
+	c.sideLink.Dialed()
+	c.sideLink.Authenticated(time.Now(), hints(session.GetHints()), c.ticket != "")
+	return nil
 }
 
 func otherAccount(dir, name string) error {
@@ -116,20 +126,17 @@ func thisDevice(d hongyan.Device) hongyan.Device {
 	return d
 }
 
-// ask makes one request on a new connection, which comes back encrypted if the server demands it, and notes that and the
-// certificate in c.
-func (c *credentials) ask(
-	ctx context.Context, o DialOptions, op wire.Op, body proto.Message, reply *wire.LoginReply,
-) (*session, error) {
+// ask makes one request on a new connection, which stays as the side connection. It comes back encrypted if the server
+// demands it, and notes that and the certificate.
+func (c *Client) ask(ctx context.Context, op wire.Op, body proto.Message, reply *wire.LoginReply) error {
 	for {
-		conn, pin, err := dialTrusting(ctx, c.Server, c.Pin, c.Secure, o, nil)
+		s, pin, err := c.dial(ctx, c.creds.Secure)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if pin != "" {
-			c.Pin = pin
+			c.creds.Pin = pin
 		}
-		s := &session{conn}
 		if auth, ok := body.(*wire.AuthRequest); ok {
 			reply.DeviceToken, reply.Session = auth.Token, new(wire.AuthReply)
 			err = s.do(ctx, op, body, reply.Session)
@@ -137,16 +144,17 @@ func (c *credentials) ask(
 			err = s.do(ctx, op, body, reply)
 		}
 		if err == nil {
-			if told := c.learn(c.Secure, reply.GetSession()); told != "" {
-				c.Pin = told
+			if told := c.creds.learn(c.creds.Secure, reply.GetSession()); told != "" {
+				c.creds.Pin = told
 			}
-			return s, nil
+			c.side = s
+			return nil
 		}
-		conn.Close()
-		if c.Secure || !needsTLS(err) {
-			return nil, err
+		s.conn.Close()
+		if c.creds.Secure || !needsTLS(err) {
+			return err
 		}
-		c.Secure = true
+		c.creds.Secure = true
 	}
 }
 

@@ -165,6 +165,49 @@ func TestTLSDemand(t *testing.T) {
 	})
 }
 
+// TestOneConnection: a device needs one connection, which passes from the login to Run, and from requests that wait to
+// Run.
+func TestOneConnection(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	w := newWitness()
+	alice := register(t, s, "alice", Options{OnEvent: w.tell})
+	start(t, alice)
+	w.untilOnline(t)
+	send(t, alice, "alice", "a note")
+	w.untilText(t, "a note")
+	s.do(func() {
+		if s.accepted != 1 {
+			t.Errorf("%d connections for a login and Run", s.accepted)
+		}
+	})
+
+	bob := register(t, s, "bob", Options{})
+	refused := make(chan struct{}, 1)
+	s.on(wire.OpAuth, func(*testSession, wire.Frame) verdict {
+		refused <- struct{}{}
+		return verdict{err: hongyan.Errorf(hongyan.Busy, "not now").WithRetryAfter(time.Hour)}
+	})
+	bob.side.conn.fail(errNoReply)
+	sent := make(chan error, 1)
+	go func() {
+		_, err := bob.Send(within(t), ToName("alice"), hongyan.Text("patience"))
+		sent <- err
+	}()
+	<-refused
+	s.do(func() { s.intercept = nil })
+	start(t, bob)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	s.do(func() {
+		// Alice's, Bob's at the login, the one on which he was refused, and Run's.
+		if s.accepted != 4 {
+			t.Errorf("%d connections", s.accepted)
+		}
+	})
+}
+
 func TestLoginOverTLS(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

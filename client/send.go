@@ -283,7 +283,7 @@ func (c *Client) sendOne(ctx context.Context, s *session, it *core.Item) ([]core
 // outbox off for the first time.
 func (c *Client) keepSending(ctx context.Context, sent chan<- struct{}) error {
 	for {
-		s, err := c.line.wait(ctx, true)
+		s, _, err := c.line.wait(ctx, true)
 		if err != nil {
 			return err
 		}

@@ -38,11 +38,13 @@ type testServer struct {
 	generation uint64
 
 	needTLS   bool
-	silent    bool // no notifications
-	bare      bool // no changes in notifications
+	tellsPin  string // tls_pin of every answer to who is there
+	silent    bool   // no notifications
+	bare      bool   // no changes in notifications
 	hints     *wire.Hints
 	intercept func(s *testSession, f wire.Frame) verdict // asked about every request, under mu
-	plain     int                                        // plain connections that were accepted
+	accepted  int                                        // connections
+	plain     int                                        // and how many of them were plain
 	requests  map[wire.Op]int
 	canned    map[wire.Op]proto.Message // answers to what the server does not do itself
 }
@@ -186,7 +188,8 @@ func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
 
 func (s *testServer) serve(nc net.Conn) {
 	ts := &testSession{nc: nc}
-	s.do(func() { s.open[ts] = true })
+	var cert tls.Certificate
+	s.do(func() { s.open[ts], cert = true, s.cert })
 	defer s.do(func() { delete(s.open, ts) })
 	defer nc.Close()
 	r := bufio.NewReader(nc)
@@ -196,12 +199,13 @@ func (s *testServer) serve(nc net.Conn) {
 	}
 	var in net.Conn = peeked{nc, r}
 	if first[0] == 0x16 {
-		in = tls.Server(in, &tls.Config{Certificates: []tls.Certificate{s.cert}})
+		in = tls.Server(in, &tls.Config{Certificates: []tls.Certificate{cert}})
 		defer in.Close()
 		ts.tls = true
 	}
 	s.do(func() {
 		ts.nc = in
+		s.accepted++
 		if !ts.tls {
 			s.plain++
 		}
@@ -374,5 +378,6 @@ func (s *testServer) authenticate(ts *testSession, a *testAccount, d hongyan.Dev
 	return &wire.AuthReply{
 		User: uint64(a.id), Name: a.name, Device: uint64(d), Ticket: ticket,
 		TimeMs: time.Now().UnixMilli(), Head: uint64(a.version), Hints: s.hints,
+		TlsPin: s.tellsPin,
 	}
 }

@@ -72,12 +72,27 @@ func (c *Client) serverMS() int64 {
 // session returns a connection to make requests on: that of Run or Sync if one works, or one of its own. A patient
 // caller waits for it and tries again and again, until the context ends or there is no hope.
 func (c *Client) session(ctx context.Context, patient bool) (*session, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	for ctx.Err() == nil {
+		s, idle, err := c.line.wait(ctx, patient)
+		if s != nil || err != nil {
+			return s, err
+		}
+		if s, err = c.sideSession(ctx, idle, patient); err != errKept {
+			return s, err
+		}
 	}
-	if s, err := c.line.wait(ctx, patient); s != nil || err != nil {
-		return s, err
-	}
+	return nil, context.Cause(ctx)
+}
+
+// errKept says that Run or Sync has begun to keep a connection.
+var errKept = errors.New("run or sync has begun")
+
+// sideSession returns the connection that is there while neither Run nor Sync works. If one of them begins in the
+// meantime, which ends idle, the error is errKept.
+func (c *Client) sideSession(ctx, idle context.Context, patient bool) (*session, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(idle, func() { cancel(errKept) })()
 	select {
 	case c.sideTurn <- struct{}{}:
 		defer func() { <-c.sideTurn }()
@@ -104,12 +119,29 @@ func (c *Client) session(ctx context.Context, patient bool) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.ctx.Err() != nil { // Close may have looked for it already
+	if ctx.Err() != nil { // Close, Run or Sync may have looked for it already
 		s.conn.Close()
-		return nil, ErrClosed
+		return nil, context.Cause(ctx)
 	}
 	c.side, c.sideLink = s, k.link
 	return s, nil
+}
+
+// takeSide hands the connection that requests have opened over to Run or Sync, and the Link that made it; without a
+// connection that works it makes a new Link.
+func (c *Client) takeSide() (*session, *core.Link) {
+	c.sideTurn <- struct{}{} // nobody keeps it for long: see sideSession
+	defer func() { <-c.sideTurn }()
+	s, link := c.side, c.sideLink
+	c.side, c.sideLink = nil, nil
+	if s == nil {
+		return nil, c.newLink()
+	}
+	if s.conn.Err() != nil {
+		s.conn.Close()
+		return nil, c.newLink()
+	}
+	return s, link
 }
 
 // newLink makes a Link that knows what the device holds.
@@ -121,11 +153,10 @@ func (c *Client) newLink() *core.Link {
 
 // connector drives a core.Link until it is up.
 type connector struct {
-	c        *Client
-	link     *core.Link
-	onNotify func(*session, *wire.Notify) // may be nil
-	patient  bool                         // wait for the next attempt when one has failed
-	line     *line                        // where to report how it goes, may be nil
+	c       *Client
+	link    *core.Link
+	patient bool  // wait for the next attempt when one has failed
+	line    *line // where to report how it goes, may be nil
 
 	s   *session
 	pin string // of a certificate that was trusted just now
@@ -184,32 +215,25 @@ func (k *connector) carryOut(ctx context.Context, act core.Action) ([]core.Actio
 }
 
 func (k *connector) dial(ctx context.Context, secure bool) []core.Action {
-	creds := k.c.credentials()
-	s := new(session)
-	var onNotify func(*wire.Notify)
-	if k.onNotify != nil {
-		onNotify = func(n *wire.Notify) { k.onNotify(s, n) }
-	}
 	var err error
-	if s.conn, k.pin, err = dialTrusting(ctx, creds.Server, creds.Pin, secure, k.c.opts.Dial, onNotify); err != nil {
+	if k.s, k.pin, err = k.c.dial(ctx, secure); err != nil {
 		return k.link.Ended(time.Now(), core.Ending{Err: err})
 	}
-	k.s = s
 	return k.link.Dialed()
 }
 
-// dialTrusting dials with a kept pin, and returns a new one if the options name it or TrustFirst has accepted it.
-func dialTrusting(
-	ctx context.Context, server, kept string, secure bool, o DialOptions, onNotify func(*wire.Notify),
-) (conn *Conn, pin string, err error) {
+// dial opens a connection, whose notifications go to the feed. It returns a new pin if the options name one or TrustFirst
+// has accepted it.
+func (c *Client) dial(ctx context.Context, secure bool) (s *session, pin string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no connection within %v", dialTimeout))
 	defer cancel()
+	s, creds, o := new(session), c.credentials(), c.opts.Dial
+	o.OnNotify = func(n *wire.Notify) { c.feed.notify(s, n) }
 	o.Secure = o.Secure || secure
-	o.OnNotify = onNotify
 	switch o.Pin {
 	case "":
-		o.Pin = kept
-	case kept:
+		o.Pin = creds.Pin
+	case creds.Pin:
 	default:
 		pin = o.Pin
 	}
@@ -222,8 +246,10 @@ func dialTrusting(
 			return nil
 		}
 	}
-	conn, err = Dial(ctx, server, o)
-	return conn, pin, err
+	if s.conn, err = Dial(ctx, creds.Server, o); err != nil {
+		return nil, "", err
+	}
+	return s, pin, nil
 }
 
 // authenticate says who the device is.
