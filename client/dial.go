@@ -15,8 +15,8 @@ import (
 	"github.com/hongyan-im/hongyan/wire"
 )
 
-// DefaultPort is the port of an address that names none.
-const DefaultPort = "8080"
+// DefaultPort is the port of an address that names none: the one on which a server listens unless told otherwise.
+const DefaultPort = "7878"
 
 // DialOptions says how to reach a server. The zero value dials loopback addresses in the clear and all others over TLS
 // with the certificates that the system trusts.
@@ -43,7 +43,7 @@ type DialOptions struct {
 	OnNotify func(*wire.Notify)
 }
 
-// Dial connects to address: "host:port", "host" with the default port, or "unix:/path" for a socket of this machine, such
+// Dial connects to address: "host:port", "host" with DefaultPort, or "unix:/path" for a socket of this machine, such
 // as the admin socket. The context bounds the connecting alone.
 func Dial(ctx context.Context, address string, o DialOptions) (*Conn, error) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
@@ -90,7 +90,7 @@ func splitAddress(address string) (host, hostPort string, err error) {
 	_, err = strconv.ParseUint(port, 10, 16)
 	if err != nil || host == "" || strings.ContainsAny(host, " /") {
 		return "", "", hongyan.Errorf(hongyan.Invalid, "%q is no address of a server", address).
-			WithHint("write host:port, such as chat.example.com:8080")
+			WithHint("write HOST or HOST:PORT, such as chat.example.com:443")
 	}
 	return host, net.JoinHostPort(host, port), nil
 }

@@ -89,7 +89,7 @@ func TestDialPlain(t *testing.T) {
 	}
 	beat(t, c)
 	c.Close()
-	if address != "chat.example:8080" {
+	if address != "chat.example:7878" {
 		t.Errorf("dialled %s", address)
 	}
 	s.do(func() {
@@ -131,12 +131,12 @@ func TestDialUnix(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"chat.example":        "chat.example:8080",
+		"chat.example":        "chat.example:7878",
 		"chat.example:443":    "chat.example:443",
-		"192.0.2.1":           "192.0.2.1:8080",
+		"192.0.2.1":           "192.0.2.1:7878",
 		"192.0.2.1:80":        "192.0.2.1:80",
-		"::1":                 "[::1]:8080",
-		"[::1]":               "[::1]:8080",
+		"::1":                 "[::1]:7878",
+		"[::1]":               "[::1]:7878",
 		"[::1]:80":            "[::1]:80",
 		"":                    "",
 		":8080":               "",

@@ -17,7 +17,7 @@ func loginCommand() *cobra.Command {
 		Long: `Log in to an account and keep the device's credentials in a profile, with which the other commands work.
 
 Logging in again with the same profile keeps the device, what it has received and what waits to be sent.`,
-		Example: `  hongyan login --server chat.example.com:8080 --user alice
+		Example: `  hongyan login --server chat.example.com --user alice
   printf '%s\n' "$PASSWORD" | hongyan login --server 127.0.0.1:7878 --user alice --profile A --password-stdin
   hongyan user token weather | hongyan login --server 127.0.0.1:7878 --profile W --token-stdin`,
 		Args: cobra.NoArgs,

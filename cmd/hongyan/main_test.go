@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/internal/config"
 )
 
 // hang is how long anything may take before it counts as hanging.
@@ -242,5 +247,14 @@ func TestReachable(t *testing.T) {
 		if got := reachable(listen); got != want {
 			t.Errorf("reachable(%q) = %s, want %s", listen, got, want)
 		}
+	}
+}
+
+// TestDefaultPort: who names no port reaches a server that was told no address.
+func TestDefaultPort(t *testing.T) {
+	t.Parallel()
+	listens := config.Default().Listen
+	if want := []string{net.JoinHostPort("127.0.0.1", client.DefaultPort)}; !slices.Equal(listens, want) {
+		t.Errorf("a server listens on %v, clients look for it on %v", listens, want)
 	}
 }

@@ -76,7 +76,7 @@ type server struct{ address, pin string }
 // serverFlags adds --server and --pin.
 func serverFlags(c *cobra.Command) *server {
 	s := new(server)
-	c.Flags().StringVar(&s.address, "server", "", "`address` of the server, such as chat.example.com:8080")
+	c.Flags().StringVar(&s.address, "server", "", "`address` of the server: HOST:PORT, or HOST for port "+client.DefaultPort)
 	c.Flags().StringVar(&s.pin, "pin", "",
 		"`fingerprint` of the server's certificate, for one that no authority has signed")
 	if err := c.MarkFlagRequired("server"); err != nil {

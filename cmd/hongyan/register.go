@@ -11,7 +11,7 @@ func registerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "register",
 		Short: "Create an account and log in to it",
-		Example: `  hongyan register --server chat.example.com:8080 --user alice --invitation CODE
+		Example: `  hongyan register --server chat.example.com --user alice --invitation CODE
   printf '%s\n' "$PASSWORD" | hongyan register --server 127.0.0.1:7878 --user alice --password-stdin`,
 		Args: cobra.NoArgs,
 	}

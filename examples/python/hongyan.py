@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A client of Hongyan in one file, for Python 3.9 and its standard library: docs/PROTOCOL.md put to work."""
-import argparse, json, os, random, socket, sqlite3, ssl, struct, sys, time
+import argparse, json, os, random, re, socket, sqlite3, ssl, struct, sys, time
 
 LOGIN, AUTH, HEARTBEAT, SYNC, BACKFILL, NOTIFY, CLOSE, SEND, ANSWER = 2, 3, 6, 20, 22, 30, 31, 40, 1_000_000_000
 REVOKED, TLS_REQUIRED, KEY_INVALID, LAST_KNOWN = 7, 9, 24, 28
@@ -58,7 +58,7 @@ class Client:
     def connect(self, operation, credentials):
         """Open a link, plain only to this machine, say who is there, and return the answer."""
         (server, tls), self.buffer, self.sequence, self.notified = self.me("server, tls"), b"", 0, False
-        host, _, port = server.rpartition(":")
+        host, port = re.fullmatch(r"\[?(.*?)\]?(?::(\d+))?", server).groups("7878")
         self.socket = socket.create_connection((host, int(port)), timeout=8)
         if tls or host not in ("localhost", "127.0.0.1", "::1"):
             self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=host)
