@@ -66,6 +66,19 @@ func parseClose(p []byte) (code Code, reason []byte, bad *Error) {
 	return code, reason, nil
 }
 
+// AppendCloseBody appends the payload of a Close frame, at most MaxControl bytes (RFC 6455 §5.5.1): none for CodeNoStatus.
+// A code that must not be on the wire (Valid is false) becomes CodeInternalError; of a reason longer than a frame holds,
+// or of one that is not UTF-8, the longest good part from the start is appended.
+func AppendCloseBody(dst []byte, code Code, reason string) []byte {
+	if code == CodeNoStatus {
+		return dst
+	}
+	if !code.Valid() {
+		code = CodeInternalError
+	}
+	return append(binary.BigEndian.AppendUint16(dst, uint16(code)), goodReason(reason)...)
+}
+
 // Closing follows the closing handshake of one connection (RFC 6455 §7.1): it lets one Close frame out, answers the
 // peer's, and says when no more may be sent and when the connection is to be closed. The zero value is an open
 // connection. The keys are those of AppendMessage: nil for a server, a fresh one for a client.
@@ -80,25 +93,15 @@ func (c *Closing) Open() bool { return !c.sent && !c.received }
 // client waits a reasonable time for the server to do so (§7.1.1).
 func (c *Closing) Done() bool { return c.sent && c.received }
 
-// Start appends a Close frame with code and reason and begins the closing handshake; it appends nothing if a Close has
-// been sent before. CodeNoStatus makes a Close without a body. A code that must not be on the wire (Valid is false)
-// becomes CodeInternalError; of a reason longer than a frame holds, or of one that is not UTF-8, the longest good part
-// from the start is sent.
+// Start appends a Close frame with the body that AppendCloseBody makes of code and reason and begins the closing
+// handshake; it appends nothing if a Close has been sent before.
 func (c *Closing) Start(dst []byte, code Code, reason string, key *Key) []byte {
 	if c.sent {
 		return dst
 	}
 	c.sent = true
-	if code == CodeNoStatus {
-		return AppendMessage(dst, Close, nil, key)
-	}
-	if !code.Valid() {
-		code = CodeInternalError
-	}
 	var body [MaxControl]byte
-	binary.BigEndian.PutUint16(body[:], uint16(code))
-	n := 2 + copy(body[2:], goodReason(reason))
-	return AppendMessage(dst, Close, body[:n], key)
+	return AppendMessage(dst, Close, AppendCloseBody(body[:0], code, reason), key)
 }
 
 // Answer notes that the Close event ev has come and, unless a Close has been sent before, appends one with the same

@@ -1,5 +1,7 @@
 package ws
 
+import "sync"
+
 // Event is what a Reader has found. Data is valid until the next call of the Reader and as long as the chunk that was
 // handed to it is unchanged; it may be written to.
 type Event struct {
@@ -28,23 +30,31 @@ type Event struct {
 //
 // A Reader belongs to one goroutine.
 type Reader struct {
-	buf      *buffer   // the message under way and, behind it, a control frame that came in parts; nil if there is none
+	parts    *parts    // of what comes in parts; nil if nothing does
 	inflater *Inflater // nil without permessage-deflate
 	failed   *Error    // what every further call returns
-	limit    int       // bytes of a message
-	size     int       // bytes of the message under way, at the start of buf
-	left     int64     // payload of the frame under way that has not come yet
-	key      Key       // for its next byte
-	head     [MaxHeader]byte
-	headLen  uint8 // bytes of a header that came in parts, in head
+	limit    int32     // bytes of a message
 	role     Role
+	closed   bool // a Close frame has come: what follows it is no part of the connection (§1.4)
+}
+
+// parts is the state of a Reader within a frame, or between the frames of a message. Most messages arrive whole, and a
+// connection that is idle should not pay for those that do not.
+type parts struct {
+	buf      *buffer // the message under way and, behind it, a control frame that came in parts; nil if there is none
+	size     int     // bytes of the message under way, at the start of buf
+	left     int64   // payload of the frame under way that has not come yet
+	key      Key     // for its next byte
+	head     [MaxHeader]byte
+	headLen  uint8     // bytes of a header that came in parts, in head
 	op       Opcode    // of the frame under way
 	fin      bool      // of the frame under way
 	message  Opcode    // Text or Binary, or 0 while no message is under way
 	deflated bool      // the message under way is compressed
-	closed   bool      // a Close frame has come: what follows it is no part of the connection (§1.4)
 	text     utf8State // of the message under way if it is uncompressed text
 }
+
+var partsPool = sync.Pool{New: func() any { return new(parts) }}
 
 // MaxMessage is the largest limit of a Reader, in bytes.
 const MaxMessage = 1 << 30
@@ -53,7 +63,7 @@ const MaxMessage = 1 << 30
 // refused with CodeTooBig; a limit above MaxMessage counts as MaxMessage. inflater is nil unless permessage-deflate was
 // agreed on.
 func NewReader(role Role, limit int, inflater *Inflater) Reader {
-	return Reader{role: role, limit: min(limit, MaxMessage), inflater: inflater}
+	return Reader{role: role, limit: int32(min(limit, MaxMessage)), inflater: inflater}
 }
 
 var (
@@ -70,7 +80,7 @@ var (
 // used, which is len(chunk) when there is NoEvent. Masked payloads are unmasked in place. The error is always an *Error
 // and is repeated by every later call. After a Close event, Next uses all bytes and finds nothing.
 func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
-	if r.buf != nil && r.message == 0 && r.left == 0 {
+	if p := r.parts; p != nil && p.message == 0 && p.left == 0 && p.headLen == 0 {
 		r.Release()
 	}
 	if r.failed != nil {
@@ -79,12 +89,12 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 	if r.closed {
 		return Event{}, len(chunk), nil
 	}
-	for {
-		if r.left == 0 {
+	for n < len(chunk) {
+		if r.parts == nil || r.parts.left == 0 {
 			have := len(chunk) - n
 			h, used, bad := parseHeader(chunk[n:])
-			if r.headLen > 0 || used == 0 {
-				h, have, used, bad = r.cutHeader(chunk[n:])
+			if used == 0 || r.parts != nil && r.parts.headLen > 0 {
+				h, have, used, bad = r.split().cutHeader(chunk[n:])
 			}
 			if bad == nil {
 				bad = r.admit(h, have, used > 0)
@@ -93,7 +103,7 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 				return r.fail(bad, len(chunk))
 			}
 			if used == 0 {
-				return Event{}, len(chunk), nil
+				break
 			}
 			n += used
 			if h.Fin && h.Op != Continuation && h.Length <= int64(len(chunk)-n) {
@@ -105,22 +115,23 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 				}
 				return ev, n, nil
 			}
-			r.begin(h)
+			r.split().begin(h)
 		}
+		p := r.parts
 		piece := chunk[n:]
-		if int64(len(piece)) > r.left {
-			piece = piece[:r.left]
+		if int64(len(piece)) > p.left {
+			piece = piece[:p.left]
 		}
 		n += len(piece)
-		r.left -= int64(len(piece))
-		r.key = Mask(r.key, piece)
-		if bad := r.gather(piece); bad != nil {
+		p.left -= int64(len(piece))
+		p.key = Mask(p.key, piece)
+		if bad := p.gather(piece); bad != nil {
 			return r.fail(bad, len(chunk))
 		}
-		if r.left > 0 {
-			return Event{}, n, nil
+		if p.left > 0 {
+			break
 		}
-		if r.fin {
+		if p.fin {
 			ev, bad := r.gathered()
 			if bad != nil {
 				return r.fail(bad, len(chunk))
@@ -128,14 +139,19 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 			return ev, n, nil
 		}
 	}
+	return Event{}, len(chunk), nil
 }
 
 // Release returns what the Reader holds to the pool. A connection that ends in the middle of a message calls it; the
 // Reader must not be used after it.
 func (r *Reader) Release() {
-	if r.buf != nil {
-		r.buf.release()
-		r.buf = nil
+	if p := r.parts; p != nil {
+		if p.buf != nil {
+			p.buf.release()
+		}
+		*p = parts{}
+		partsPool.Put(p)
+		r.parts = nil
 	}
 }
 
@@ -145,26 +161,31 @@ func (r *Reader) fail(bad *Error, n int) (Event, int, error) {
 	return Event{}, n, bad
 }
 
-// cutHeader reads a header that has begun in an earlier chunk, or that p does not hold in full; have is how many bytes of
-// it are there. used is how many of them belong to p, or 0 if more are needed: all of p is then in r.head.
-func (r *Reader) cutHeader(p []byte) (h Header, have, used int, bad *Error) {
-	early := int(r.headLen)
-	have = early + copy(r.head[early:], p)
-	h, size, bad := parseHeader(r.head[:have])
+// split returns the state of what comes in parts.
+func (r *Reader) split() *parts {
+	if r.parts == nil {
+		r.parts = partsPool.Get().(*parts)
+	}
+	return r.parts
+}
+
+// cutHeader reads a header that has begun in an earlier chunk, or that chunk does not hold in full; have is how many bytes
+// of it are there. used is how many of them belong to chunk, or 0 if more are needed: all of chunk is then in p.head.
+func (p *parts) cutHeader(chunk []byte) (h Header, have, used int, bad *Error) {
+	early := int(p.headLen)
+	have = early + copy(p.head[early:], chunk)
+	h, size, bad := parseHeader(p.head[:have])
 	if size == 0 {
-		r.headLen = uint8(have)
+		p.headLen = uint8(have)
 		return h, have, 0, bad
 	}
-	r.headLen = 0
+	p.headLen = 0
 	return h, have, size - early, bad
 }
 
 // admit checks a header against the state of the connection. While it is not complete, only what its first have bytes
 // say is known.
 func (r *Reader) admit(h Header, have int, complete bool) *Error {
-	if have == 0 {
-		return nil
-	}
 	if h.Rsv != 0 && (h.Rsv != rsv1 || r.inflater == nil || h.Op != Text && h.Op != Binary) {
 		return errReserved // RFC 6455 §5.2; RFC 7692 §6: RSV1 marks the first frame of a compressed message only
 	}
@@ -177,65 +198,71 @@ func (r *Reader) admit(h Header, have int, complete bool) *Error {
 	if h.Op.Control() {
 		return nil
 	}
-	if (h.Op == Continuation) != (r.message != 0) {
+	limit, deflated := int(r.limit), h.Rsv != 0
+	underWay := r.parts != nil && r.parts.message != 0
+	if (h.Op == Continuation) != underWay {
 		if h.Op == Continuation {
 			return errNoMessage
 		}
 		return errInterleaved // §5.4
 	}
-	limit := r.limit
-	if h.Rsv != 0 || r.message != 0 && r.deflated {
+	size := 0
+	if underWay {
+		size, deflated = r.parts.size, r.parts.deflated
+	}
+	if deflated {
 		limit = deflatedLimit(limit)
 	}
-	if complete && h.Length > int64(limit-r.size) {
+	if complete && h.Length > int64(limit-size) {
 		return errTooBig
 	}
 	return nil
 }
 
 // begin starts on a frame that is not a whole message, or whose payload has not come in full.
-func (r *Reader) begin(h Header) {
-	r.left, r.key, r.op, r.fin = h.Length, h.Key, h.Op, h.Fin
+func (p *parts) begin(h Header) {
+	p.left, p.key, p.op, p.fin = h.Length, h.Key, h.Op, h.Fin
 	if h.Op == Text || h.Op == Binary {
-		r.message, r.deflated, r.text = h.Op, h.Rsv != 0, utf8Whole
+		p.message, p.deflated, p.text = h.Op, h.Rsv != 0, utf8Whole
 	}
 }
 
 // gather keeps a piece of the frame under way.
-func (r *Reader) gather(piece []byte) *Error {
-	if !r.op.Control() {
-		if r.message == Text && !r.deflated {
-			if r.text = r.text.next(piece); r.text == utf8Bad {
+func (p *parts) gather(piece []byte) *Error {
+	if !p.op.Control() {
+		if p.message == Text && !p.deflated {
+			if p.text = p.text.next(piece); p.text == utf8Bad {
 				return errText
 			}
 		}
-		r.size += len(piece)
+		p.size += len(piece)
 	}
 	if len(piece) > 0 {
-		r.buf = r.buf.grown(len(piece))
-		r.buf.b = append(r.buf.b, piece...)
+		p.buf = p.buf.grown(len(piece))
+		p.buf.b = append(p.buf.b, piece...)
 	}
 	return nil
 }
 
 // gathered makes an event of the frame that gather has completed.
 func (r *Reader) gathered() (Event, *Error) {
+	p := r.parts
 	var all []byte
-	if r.buf != nil {
-		all = r.buf.b
+	if p.buf != nil {
+		all = p.buf.b
 	}
-	if r.op.Control() {
-		if r.buf != nil {
-			r.buf.b = all[:r.size]
+	if p.op.Control() {
+		if p.buf != nil {
+			p.buf.b = all[:p.size]
 		}
-		return r.control(r.op, all[r.size:])
+		return r.control(p.op, all[p.size:])
 	}
-	message := r.message
-	r.message, r.size = 0, 0
-	if r.deflated {
+	message := p.message
+	p.message, p.size = 0, 0
+	if p.deflated {
 		return r.inflated(message, all)
 	}
-	if message == Text && r.text != utf8Whole {
+	if message == Text && p.text != utf8Whole {
 		return Event{}, errText
 	}
 	return Event{Op: message, Data: all}, nil
@@ -264,17 +291,19 @@ func (r *Reader) control(op Opcode, payload []byte) (Event, *Error) {
 		return Event{}, bad
 	}
 	r.closed = true
-	r.message, r.size = 0, 0
+	if r.parts != nil {
+		r.parts.message, r.parts.size = 0, 0
+	}
 	return Event{Op: Close, Code: code, Data: reason}, nil
 }
 
 func (r *Reader) inflated(message Opcode, payload []byte) (Event, *Error) {
-	out, bad := r.inflater.inflate(payload, r.limit)
+	out, bad := r.inflater.inflate(payload, int(r.limit))
 	if bad != nil {
 		return Event{}, bad
 	}
 	r.Release()
-	r.buf = out
+	r.split().buf = out
 	if message == Text && utf8Whole.next(out.b) != utf8Whole {
 		return Event{}, errText
 	}
