@@ -1,0 +1,5 @@
+//go:build linux && hostile
+
+package reactor
+
+const hostile = true
