@@ -23,6 +23,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/api"
 	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/certs"
 	"github.com/hongyan-im/hongyan/internal/chat"
@@ -66,6 +67,7 @@ type Server struct {
 	disk   *disk
 	certs  *certs.Source
 	hub    *session.Hub
+	api    *api.API
 	gate   *gate.Server
 
 	sweep  *sweep
@@ -120,6 +122,9 @@ func (s *Server) open() error {
 		return err
 	}
 	s.hub.Use(desk)
+	if s.api, err = s.makeAPI(desk); err != nil {
+		return err
+	}
 	s.sweep = startSweep(inbox.NewSweeper(part, store.Retention{
 		Days: uint32(c.Retention.Days), Messages: uint32(c.Retention.Messages),
 	}), s.log)
@@ -220,8 +225,7 @@ func (s *Server) listen() error {
 		Limits: limits, Log: s.log, Metrics: s.metrics,
 		Open: func(l gate.Link, p gate.Peer) gate.Session {
 			return s.hub.Open(l, session.Peer{
-				Peer: account.Peer{Addr: p.Addr.Addr(), Loopback: p.Loopback || p.Operator},
-				TLS:  p.TLS, Secure: p.Secure, Operator: p.Operator,
+				Peer: accountPeer(p), TLS: p.TLS, Secure: p.Secure, Operator: p.Operator,
 			}, time.Now())
 		},
 	})
@@ -297,6 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain.Timeout)
 	defer cancel()
+	s.api.Drain(func() time.Duration { return spread(s.config.Drain.Spread) })
 	err := s.gate.Drain(ctx, func(of gate.Session) { of.(*session.Session).Drain(spread(s.config.Drain.Spread)) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("some connections had to be cut", "error", err)

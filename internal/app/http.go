@@ -8,6 +8,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/api"
+	"github.com/hongyan-im/hongyan/internal/gate"
+	"github.com/hongyan-im/hongyan/internal/operation"
 )
 
 // handler answers HTTP on every listener: health for load balancers, metrics for this machine, and a word to whoever
@@ -15,14 +19,33 @@ import (
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
+	mux.Handle(api.Prefix, s.api)
 	mux.Handle("GET /metrics", local(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "Hongyan %s, an instant-messaging server.\n\n"+
-			"This port speaks the long link, plain and over TLS; see docs/PROTOCOL.md.\n"+
+			"This port speaks the long link, plain and over TLS; see docs/PROTOCOL.md. /v1/ takes the same requests by HTTP.\n"+
 			"GET /healthz says whether the server works. GET /metrics is for this machine only.\n", hongyan.Release)
 	})
 	return mux
+}
+
+// makeAPI makes the short link of a desk.
+func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
+	return api.New(api.Config{
+		Desk: desk, Origins: s.config.HTTP.Origins, Log: s.log, Metrics: s.metrics,
+		Peer: func(r *http.Request) api.Peer {
+			p, _ := gate.PeerOf(r.Context())
+			return api.Peer{
+				Peer: accountPeer(p), Secure: p.Secure || s.config.TLS.AllowPlain, TLS: p.TLS, Operator: p.Operator,
+			}
+		},
+	})
+}
+
+// accountPeer is what package account wants to know of a connection.
+func accountPeer(p gate.Peer) account.Peer {
+	return account.Peer{Addr: p.Addr.Addr(), Loopback: p.Loopback || p.Operator}
 }
 
 // health is 200 while the server can read and write, 503 with the reason otherwise. A nearly full disk does not make it

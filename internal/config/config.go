@@ -20,6 +20,7 @@ type Config struct {
 	Listen       []string     // addresses, each "host:port"; an empty host means every address of the machine
 	Registration Registration // who may create an account
 	TLS          TLS
+	HTTP         HTTP
 	Messages     Messages
 	Retention    Retention
 	Devices      Devices
@@ -34,6 +35,11 @@ type Config struct {
 type TLS struct {
 	Cert, Key  string // PEM files: the chain, leaf first, and its private key
 	AllowPlain bool   // accept unencrypted bodies from addresses that are not loopback
+}
+
+// HTTP says who may use the short link.
+type HTTP struct {
+	Origins []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
 }
 
 // Messages says what may be done with messages.

@@ -79,6 +79,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		Listen:       []string{":443", "[::1]:7878"},
 		Registration: RegistrationClosed,
 		TLS:          TLS{Cert: "a.pem", Key: "b.pem", AllowPlain: true},
+		HTTP:         HTTP{Origins: []string{"https://chat.example.com", "*"}},
 		Messages:     Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
 		Retention:    Retention{Days: 30, Messages: 10_000},
 		Devices:      Devices{Policy: DevicesOnePerClass, Max: 4},
@@ -173,6 +174,8 @@ func TestFaultsOfTheFile(t *testing.T) {
 		{"no port", "listen = [\"127.0.0.1\"]", ":1", `listen: "127.0.0.1": missing port in address`, "HOST:PORT"},
 		{"bad port", "listen = [\":99999\"]", ":1", `listen: ":99999": "99999" is no port from 0 to 65535`, "HOST:PORT"},
 		{"address twice", "listen = [\":80\", \":81\", \":80\"]", ":1", `listen: ":80" stands twice`, "once"},
+		{"origin with a path", "[http]\norigins = [\"https://a.example/\"]", ":2", `http.origins: "https://a.example/" is no origin`, "SCHEME://HOST"},
+		{"origin without a scheme", "[http]\norigins = [\"a.example\"]", ":2", `http.origins: "a.example" is no origin`, "SCHEME://HOST"},
 		{"certificate alone", "[tls]\ncert = \"c\"", ":2", "tls.cert is set without tls.key", "private key"},
 		{"key alone", "[tls]\nkey = \"c\"", ":2", "tls.key is set without tls.cert", "certificate chain"},
 	}

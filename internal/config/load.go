@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -125,12 +126,24 @@ func (l *loader) check() {
 			l.fault(0, l.where("listen"), "name every address once", "listen: %q stands twice", addr)
 		}
 	}
+	for _, origin := range c.HTTP.Origins {
+		if !isOrigin(origin) {
+			l.fault(0, l.where("http.origins"), `an origin is SCHEME://HOST or SCHEME://HOST:PORT, such as "https://chat.example.com", or "*" for any`,
+				"http.origins: %q is no origin", origin)
+		}
+	}
 	switch {
 	case c.TLS.Cert != "" && c.TLS.Key == "":
 		l.fault(0, l.where("tls.cert"), "set tls.key to the file with its private key", "tls.cert is set without tls.key")
 	case c.TLS.Key != "" && c.TLS.Cert == "":
 		l.fault(0, l.where("tls.key"), "set tls.cert to the file with the certificate chain", "tls.key is set without tls.cert")
 	}
+}
+
+// isOrigin reports whether s is an origin as browsers write it (RFC 6454 §6.1), or "*".
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return s == "*" || err == nil && u.Host != "" && s == u.Scheme+"://"+u.Host
 }
 
 func checkAddress(addr string) error {

@@ -38,6 +38,7 @@ type row struct {
 // section introduces the settings of one table of the file.
 var sections = map[string]string{
 	"tls":       "Encryption. The same ports answer encrypted and plain connections.",
+	"http":      "The short link: requests by HTTP.",
 	"messages":  "What may be done with messages.",
 	"retention": "How much of each account's history the server keeps. 0 keeps everything.",
 	"devices":   "The devices of an account.",
@@ -78,6 +79,10 @@ var table = []row{
 	{"tls.allow_plain", "Accept what people write unencrypted from other machines.\n" +
 		"Only for a network that nobody can listen to, or behind a proxy that encrypts.",
 		func(c *Config) value { return switchValue{&c.TLS.AllowPlain} }},
+
+	{"http.origins", "Origins of the web pages, besides this server's own, that may use the short link.\n" +
+		"As browsers write them: \"https://chat.example.com\". \"*\": any page; it still needs a token to do anything.",
+		func(c *Config) value { return listValue{&c.HTTP.Origins} }},
 
 	{"messages.contacts_only", "Whether a direct message needs an accepted contact.",
 		func(c *Config) value { return switchValue{&c.Messages.ContactsOnly} }},

@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// short is a device that knows the server by HTTP alone: it has no more than a token and the path of each operation.
+type short struct {
+	t      *testing.T
+	client *http.Client
+	base   string // scheme, host and /v1/
+	token  string
+	user   uint64
+}
+
+// problem is a refusal as the short link gives it.
+type problem struct {
+	Type, Title, Detail, Code, Hint, RequestID string
+	Status                                     int
+	RetryAfterMs                               int
+}
+
+func (p *problem) Error() string { return p.Code + ": " + p.Detail + ": " + p.Hint }
+
+// shortLogin logs a new device of an account in by HTTP.
+func (s *server) shortLogin(name string) *short {
+	s.t.Helper()
+	h := &short{t: s.t, client: &http.Client{Timeout: hang, Transport: &http.Transport{}}, base: "http://" + s.addr + "/v1/"}
+	s.t.Cleanup(h.client.CloseIdleConnections)
+	r := new(wire.LoginReply)
+	h.must("login", &wire.LoginRequest{
+		Name: name, Password: name + "-secret", Device: wire.FromDevice(hongyan.Device{Name: "curl", Class: hongyan.ClassBot}),
+	}, r)
+	h.token, h.user = r.Session.Ticket, r.Session.User
+	return h
+}
+
+// ask makes a request with a JSON body and reads its answer. The error is a *problem if the server refused.
+func (h *short) ask(path string, req, reply proto.Message) error {
+	body, err := protojson.Marshal(req)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if h.token != "" {
+		r.Header.Set("Authorization", "Bearer "+h.token)
+	}
+	answer, err := h.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		p := new(problem)
+		if err := json.Unmarshal(text, p); err != nil {
+			h.t.Errorf("%s: status %d with the body %q", path, answer.StatusCode, text)
+		}
+		return p
+	}
+	return protojson.Unmarshal(text, reply)
+}
+
+func (h *short) must(path string, req, reply proto.Message) {
+	h.t.Helper()
+	if err := h.ask(path, req, reply); err != nil {
+		h.t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// message makes a request to send a text to an account.
+func message(to, text string) *wire.SendRequest {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return &wire.SendRequest{
+		Target: &wire.SendToName{Name: to}, ClientId: id, FirstAttemptMs: time.Now().UnixMilli(),
+		Content: wire.FromContent(hongyan.Text(text)),
+	}
+}
+
+// TestShortLink sends by HTTP what the SDK reads on the long link, and the other way round.
+func TestShortLink(t *testing.T) {
+	s := newServer(t, t.TempDir())
+	s.addUser("alice", "bob")
+	alice, bob := s.shortLogin("alice"), s.login("bob", nil)
+	run(t, bob)
+
+	first := new(wire.SyncReply)
+	alice.must("sync", &wire.SyncRequest{}, first)
+	sent := new(wire.SendReply)
+	req := message("bob", "by post 雁")
+	alice.must("send", req, sent)
+	again := new(wire.SendReply)
+	alice.must("send", req, again)
+	if !proto.Equal(sent, again) {
+		t.Errorf("a repeated request was answered with %v, the first with %v", again, sent)
+	}
+	var other *problem
+	req.Content = wire.FromContent(hongyan.Text("something else"))
+	if err := alice.ask("send", req, again); !asProblem(err, &other) || other.Code != "CONFLICT" || other.Status != http.StatusConflict {
+		t.Errorf("another content under the same id: %v", err)
+	}
+}
+
+func asProblem(err error, p **problem) (ok bool) {
+	*p, ok = err.(*problem)
+	return ok
+}

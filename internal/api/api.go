@@ -1,0 +1,109 @@
+// Package api is the short link: every operation of the long link as an HTTP request, with JSON or protobuf bodies, and
+// the account's changes as a stream of server-sent events, for clients that cannot keep a link of their own.
+//
+//	request ─► exchange (who, body) ─► API.Start ─► operation.Desk ─► exchange ─► answer, or a problem
+//	                                      └─ Sync with wait: hold ◄─ news, time, drain, client gone
+//
+// It is an adapter. It has no queue, no cursor and no message of its own: a request is what a frame of the long link is,
+// with the same permissions and the same deduplication, and a stream is a loop of Syncs whose key the client holds. So
+// any server of an account answers any request, and nothing is lost with the one that answered the last.
+//
+// An exchange is one request of net/http, which gives it a goroutine. What may be held for long, Start, needs none: it
+// takes a request that was read and gives the answer to a callback.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/operation"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// Prefix is the path under which everything of this package lies.
+const Prefix = "/v1/"
+
+// Limits of the short link. Those that the long link has too are the same.
+const (
+	MaxBody       = wire.MaxFrame       // bytes of a request's body
+	MaxBodyUnauth = wire.MaxFrameUnauth // of one that comes without a token
+	BodyTime      = time.Minute         // for a whole body to arrive
+	BodyUnauth    = 10 * time.Second    // for one that comes without a token
+	MaxPolls      = 20_000              // Syncs that are held for news at a time
+)
+
+// Peer is what is known of the other side.
+type Peer struct {
+	account.Peer
+	Secure   bool // nobody on the way can read along, or the operator does not mind
+	TLS      bool
+	Operator bool // came by the admin socket
+}
+
+// Config is what an API is made of.
+type Config struct {
+	Desk *operation.Desk
+	// Peer says who sent a request.
+	Peer func(*http.Request) Peer
+	// Origins are the origins of web pages, besides the server's own, that may use the API; "*" is any.
+	Origins []string
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// API answers HTTP requests below Prefix. It is an http.Handler.
+type API struct {
+	desk    *operation.Desk
+	peer    func(*http.Request) Peer
+	origins origins
+	log     *slog.Logger
+	routes  map[string]route // by the path behind Prefix
+	polls   holds
+	metrics *metrics
+}
+
+// route is what answers one path.
+type route struct {
+	method string
+	serve  func(*exchange)
+}
+
+// New makes the API of a desk.
+func New(c Config) (*API, error) {
+	a := &API{desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, polls: newHolds(MaxPolls)}
+	a.routes = make(map[string]route, len(wire.Operations))
+	for i := range wire.Operations {
+		row := &wire.Operations[i]
+		a.routes[Path(row.Name)] = route{http.MethodPost, func(x *exchange) { x.call(row) }}
+	}
+	var err error
+	a.metrics, err = newMetrics(a, c.Metrics)
+	return a, err
+}
+
+// Path is where an operation lies below Prefix: its name in lower case, the words joined by hyphens, as MarkRead is
+// mark-read and DemandTLS demand-tls.
+func Path(name string) string {
+	var path []byte
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			if i > 0 && !('A' <= name[i-1] && name[i-1] <= 'Z') {
+				path = append(path, '-')
+			}
+			c += 'a' - 'A'
+		}
+		path = append(path, c)
+	}
+	return string(path)
+}
+
+// Drain answers what is held for news. Whoever gets nothing by that is asked to come back after a time that retry draws.
+// The API goes on to answer, but holds nothing any more.
+func (a *API) Drain(retry func() time.Duration) {
+	a.polls.drain(retry)
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/operation"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// Request is a call as a carrier has read it.
+type Request struct {
+	Op     wire.Op
+	Caller operation.Caller
+	Token  string // that the caller was identified by; empty: by nothing but the connection
+	Body   []byte // protobuf, as on the long link; not kept
+}
+
+// Start performs a request and gives the answer to done, once, on whatever goroutine has it. A Sync that waits may be
+// held for up to operation.MaxWait, and costs no goroutine meanwhile; release, which may be called at any time, has it
+// answered now.
+func (a *API) Start(q Request, done func(operation.Reply, error)) (release func()) {
+	if !waits(q) {
+		a.desk.Do(q.Caller, q.Op, q.Body, done)
+		return func() {}
+	}
+	h, err := a.polls.enter()
+	if err != nil {
+		done(operation.Reply{}, err)
+		return func() {}
+	}
+	desk := *a.desk
+	desk.Park = h.park(a.desk.Park)
+	desk.Do(q.Caller, q.Op, q.Body, func(r operation.Reply, err error) {
+		a.polls.leave(h)
+		switch page, _ := r.Body.(*wire.SyncReply); {
+		case err != nil:
+			done(r, err)
+		case empty(page) && a.polls.leaving():
+			done(operation.Reply{}, a.polls.leavingError())
+		default:
+			a.stillThere(q, r, done)
+		}
+	})
+	h.begun()
+	return h.release
+}
+
+// waits reports whether a request may be held.
+func waits(q Request) bool {
+	if q.Op != wire.OpSync {
+		return false
+	}
+	var s wire.SyncRequest
+	return wire.Unmarshal(q.Body, &s) == nil && s.WaitMs > 0
+}
+
+// empty reports whether a page brings nothing.
+func empty(page *wire.SyncReply) bool {
+	return len(page.GetChanges()) == 0 && page.GetReset_() == nil && !page.GetMore()
+}
+
+// stillThere gives an answer that may have been held for a while to a device that has not ended meanwhile.
+func (a *API) stillThere(q Request, r operation.Reply, done func(operation.Reply, error)) {
+	a.identify(q.Caller, q.Token, func(_ account.Identity, err error) {
+		if err != nil {
+			r = operation.Reply{}
+		}
+		done(r, err)
+	})
+}
+
+// identify asks the desk who holds a token, on behalf of a caller of whom only the connection is known.
+func (a *API) identify(c operation.Caller, token string, done func(account.Identity, error)) {
+	body, err := proto.Marshal(&wire.AuthRequest{Token: token})
+	if err != nil { // only for text that is not UTF-8
+		done(account.Identity{}, hongyan.Errorf(hongyan.Unauthenticated, "this is no valid token"))
+		return
+	}
+	a.desk.Do(c, wire.OpAuth, body, func(r operation.Reply, err error) {
+		if err != nil {
+			done(account.Identity{}, err)
+			return
+		}
+		done(*r.Identity, nil)
+	})
+}
+
+// bearer returns the token of a header Authorization (RFC 6750 §2.1), empty if there is none.
+func bearer(header string) (string, error) {
+	if header == "" {
+		return "", nil
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if token = strings.TrimLeft(token, " "); !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", hongyan.Errorf(hongyan.Unauthenticated, "the header Authorization holds no bearer token").
+			WithHint(bearerHint)
+	}
+	return token, nil
+}
+
+const bearerHint = "send the header Authorization: Bearer TOKEN, with a ticket or device token of Login, or a server API key"

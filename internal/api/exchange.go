@@ -1,0 +1,197 @@
+package api
+
+import (
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/operation"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// exchange is one request of net/http with its answer.
+type exchange struct {
+	api    *API
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string // of the request
+	token  string // that came with it
+	caller operation.Caller
+	read   bool // the whole body was read
+}
+
+// ServeHTTP answers a request below Prefix.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := a.peer(r)
+	x := &exchange{
+		api: a, w: w, r: r, id: requestID(r.Header.Get(headerRequestID)),
+		caller: operation.Caller{Peer: p.Peer, Secure: p.Secure, Operator: p.Operator},
+	}
+	h := w.Header()
+	h.Set(headerRequestID, x.id)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if !x.crossOrigin() {
+		return
+	}
+	to, ok := a.routes[strings.TrimPrefix(r.URL.Path, Prefix)]
+	switch {
+	case !ok:
+		x.refuse(hongyan.Errorf(hongyan.UnknownOperation, "there is no operation at %q", r.URL.Path).
+			WithHint("operations are POST " + Prefix + "NAME, as in " + Prefix + "send; GET " + Prefix + " lists them"))
+	case r.Method != to.method:
+		h.Set("Allow", to.method+", OPTIONS")
+		x.refuse(refuse(http.StatusMethodNotAllowed, hongyan.Errorf(hongyan.Invalid, "%s takes no %s", r.URL.Path, r.Method).
+			WithHint("use "+to.method)))
+	default:
+		to.serve(x)
+	}
+}
+
+const headerRequestID = "X-Request-Id"
+
+// requestID is the id that a client gave its request, if it is one that logs and headers can carry, or a new one.
+func requestID(given string) string {
+	const limit = 64
+	if given == "" || len(given) > limit {
+		return rand.Text()
+	}
+	for i := range len(given) {
+		c := given[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.:", c) >= 0) {
+			return rand.Text()
+		}
+	}
+	return given
+}
+
+// call performs an operation.
+func (x *exchange) call(row *wire.Operation) {
+	in, out, err := formats(x.r)
+	if err == nil {
+		err = x.authenticate(row)
+	}
+	var body []byte
+	if err == nil {
+		body, err = x.body()
+	}
+	if err == nil {
+		body, err = in.decode(row, body)
+	}
+	var reply operation.Reply
+	if err == nil {
+		reply, err = x.ask(Request{Op: row.Op, Caller: x.caller, Token: x.token, Body: body})
+	}
+	var answer []byte
+	if err == nil {
+		answer, err = out.encode(row, reply.Body)
+	}
+	switch {
+	case errors.Is(err, errGone):
+	case err != nil:
+		x.refuse(err)
+	default:
+		x.api.metrics.answered("OK")
+		x.w.Header().Set("Content-Type", out.mediaType())
+		_, _ = x.w.Write(answer)
+	}
+}
+
+// identifies reports whether an operation says who is there by what is in its body. A token beside it, which may be an
+// old one, does not count.
+func identifies(op wire.Op) bool {
+	return op == wire.OpRegister || op == wire.OpLogin || op == wire.OpAuth
+}
+
+// authenticate finds out who asks for an operation, before its body is read.
+func (x *exchange) authenticate(row *wire.Operation) error {
+	if identifies(row.Op) {
+		return nil
+	}
+	token, err := bearer(x.r.Header.Get("Authorization"))
+	switch {
+	case err != nil:
+		return err
+	case token != "":
+		_, err = x.identify(token)
+		return err
+	case row.Access != wire.Anyone && !x.caller.Operator:
+		return hongyan.Errorf(hongyan.Unauthenticated, "%s needs a token", row.Name).WithHint(bearerHint)
+	}
+	return nil
+}
+
+// identify makes the holder of a token the caller.
+func (x *exchange) identify(token string) (account.Identity, error) {
+	type result struct {
+		id  account.Identity
+		err error
+	}
+	got := make(chan result, 1)
+	x.token = token
+	x.api.identify(x.caller, token, func(id account.Identity, err error) { got <- result{id, err} })
+	select {
+	case r := <-got:
+		if r.err == nil {
+			x.caller.User, x.caller.Device = r.id.User, r.id.Device
+			x.caller.Operator = x.caller.Operator || r.id.Operator
+		}
+		return r.id, r.err
+	case <-x.r.Context().Done():
+		return account.Identity{}, errGone
+	}
+}
+
+// errGone says that nobody is there any more to be answered.
+var errGone = errors.New("api: the client has gone")
+
+// body reads the request's body within the limits of who asks.
+func (x *exchange) body() ([]byte, error) {
+	limit, span := MaxBody, BodyTime
+	if x.caller.User == 0 && !x.caller.Operator {
+		limit, span = MaxBodyUnauth, BodyUnauth
+	}
+	tooLarge := hongyan.Errorf(hongyan.TooLarge, "the body has more than %d bytes", limit).
+		WithHint("before authentication bodies are short; afterwards send less at once")
+	if x.r.ContentLength > int64(limit) {
+		return nil, tooLarge
+	}
+	connection := http.NewResponseController(x.w)
+	_ = connection.SetReadDeadline(time.Now().Add(span)) // an error: there is no connection, as in tests
+	b, err := io.ReadAll(io.LimitReader(x.r.Body, int64(limit)+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refuse(http.StatusRequestTimeout, hongyan.Errorf(hongyan.Unavailable, "the body did not come within %v", span).
+			WithHint("send the request again, with the same ids"))
+	case err != nil:
+		return nil, hongyan.Errorf(hongyan.Invalid, "the body cannot be read: %v", err)
+	case len(b) > limit:
+		return nil, tooLarge
+	}
+	_ = connection.SetReadDeadline(time.Time{}) // or a held request would end with it
+	x.read = true
+	return b, nil
+}
+
+// ask performs a request and waits for its answer, or for the client to go.
+func (x *exchange) ask(q Request) (operation.Reply, error) {
+	type result struct {
+		r   operation.Reply
+		err error
+	}
+	got := make(chan result, 1)
+	release := x.api.Start(q, func(r operation.Reply, err error) { got <- result{r, err} })
+	select {
+	case r := <-got:
+		return r.r, r.err
+	case <-x.r.Context().Done():
+		release()
+		return operation.Reply{}, errGone
+	}
+}

@@ -1,0 +1,33 @@
+package api
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics count what the API does. Without a registerer nobody sees them.
+type metrics struct {
+	requests *prometheus.CounterVec
+}
+
+func newMetrics(a *API, reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "hongyan", Subsystem: "api", Name: "requests_total", Help: "Answered HTTP requests by the code of their problem, or OK.",
+	}, []string{"code"})}
+	if reg == nil {
+		return m, nil
+	}
+	gauge := func(name, help string, value func() int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "hongyan", Subsystem: "api", Name: name, Help: help},
+			func() float64 { return float64(value()) })
+	}
+	for _, c := range []prometheus.Collector{
+		m.requests,
+		gauge("polls", "Syncs that are held for news; at most api.MaxPolls.", a.polls.count),
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// answered counts an answer.
+func (m *metrics) answered(code string) { m.requests.WithLabelValues(code).Inc() }
