@@ -19,7 +19,10 @@ import (
 type Options struct {
 	// OnEvent is told what happens while Run or Sync works, one event at a time. It may call every method of the Client
 	// but Run, Sync and Close. What it has returned from is not told again after a crash, but for the last events.
-	OnEvent func(Event)
+	//
+	// An error ends Run or Sync, which returns it. The event was not dealt with then: the next Run or Sync begins with it
+	// again, and with some events before it, if the server's changes caused it.
+	OnEvent func(Event) error
 
 	// Device names this device to its account at login: Name and Class. By default it is the host's name, and a command
 	// line.

@@ -23,12 +23,13 @@ type witness struct {
 
 func newWitness() *witness { return &witness{changed: make(chan struct{})} }
 
-func (w *witness) tell(e Event) {
+func (w *witness) tell(e Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events = append(w.events, e)
 	close(w.changed)
 	w.changed = make(chan struct{})
+	return nil
 }
 
 // texts returns the texts of the messages that were told, in order.
@@ -279,6 +280,58 @@ func TestBackfilled(t *testing.T) {
 	}
 }
 
+// TestUnwillingProgram: an error of OnEvent ends Sync and Run, and the event comes again.
+func TestUnwillingProgram(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	alice := register(t, s, "alice", Options{})
+	w := newWitness()
+	full := errors.New("the disk of the program is full")
+	refuse := func(Event) error { return nil }
+	bob := register(t, s, "bob", Options{OnEvent: func(e Event) error {
+		if err := refuse(e); err != nil {
+			return err
+		}
+		return w.tell(e)
+	}})
+	for _, text := range numbered(testPage) {
+		send(t, alice, "bob", text)
+	}
+	refuse = func(e Event) error {
+		if m, ok := e.(MessageEvent); ok && m.Message.Content.Text == "m1" {
+			return full
+		}
+		return nil
+	}
+	if err := bob.Sync(within(t)); err != full {
+		t.Fatalf("Sync ended with %v", err)
+	}
+	if err := bob.Run(within(t)); err != full {
+		t.Fatalf("Run ended with %v", err)
+	}
+	refuse = func(e Event) error {
+		if _, ok := e.(LinkEvent); ok {
+			return full
+		}
+		return nil
+	}
+	if err := bob.Sync(within(t)); err != full {
+		t.Fatalf("Sync ended with %v", err)
+	}
+	refuse = func(Event) error { return nil }
+	if err := bob.Sync(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	got := w.texts()
+	if !slices.Equal(slices.Compact(slices.Sorted(slices.Values(got))), numbered(testPage)) || got[len(got)-1] != "m2" {
+		t.Errorf("bob was told %q", got)
+	}
+	before := len(got)
+	if err := bob.Sync(within(t)); err != nil || len(w.texts()) != before {
+		t.Errorf("bob was told %q again, %v", w.texts()[before:], err)
+	}
+}
+
 // TestAnswersInTheCallback: a program may send from the callback, as a bot does.
 func TestAnswersInTheCallback(t *testing.T) {
 	t.Parallel()
@@ -286,12 +339,13 @@ func TestAnswersInTheCallback(t *testing.T) {
 	w := newWitness()
 	alice := register(t, s, "alice", Options{OnEvent: w.tell})
 	var bot *Client
-	bot = register(t, s, "bot", Options{OnEvent: func(e Event) {
-		if m, ok := e.(MessageEvent); ok && m.Message.From != bot.User() {
-			if _, err := bot.Send(within(t), ToConversation(m.Message.Conversation), hongyan.Text("re: "+m.Message.Content.Text)); err != nil {
-				t.Error(err)
-			}
+	bot = register(t, s, "bot", Options{OnEvent: func(e Event) error {
+		m, ok := e.(MessageEvent)
+		if !ok || m.Message.From == bot.User() {
+			return nil
 		}
+		_, err := bot.Send(within(t), ToConversation(m.Message.Conversation), hongyan.Text("re: "+m.Message.Content.Text))
+		return err
 	}})
 	start(t, bot)
 	start(t, alice)

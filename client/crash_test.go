@@ -63,12 +63,12 @@ func child(role string) int {
 }
 
 // childEvent prints messages, and dies in the middle of the telling if it is asked to.
-func childEvent() func(Event) {
+func childEvent() func(Event) error {
 	left, _ := strconv.Atoi(os.Getenv(childFrom))
-	return func(e Event) {
+	return func(e Event) error {
 		m, ok := e.(MessageEvent)
 		if !ok || os.Getenv(childRole) == "send" {
-			return
+			return nil
 		}
 		fmt.Println(m.Message.Content.Text)
 		if left--; left == 0 {
@@ -76,6 +76,7 @@ func childEvent() func(Event) {
 			self.Kill()
 			select {}
 		}
+		return nil
 	}
 }
 

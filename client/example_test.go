@@ -21,15 +21,14 @@ func Example_bot() {
 	defer stop()
 
 	var bot *client.Client
-	onEvent := func(e client.Event) {
+	onEvent := func(e client.Event) error {
 		m, ok := e.(client.MessageEvent)
 		if !ok || m.Backfilled || m.Message.From == bot.User() || m.Message.State != hongyan.Present {
-			return
+			return nil
 		}
 		to := client.ToConversation(m.Message.Conversation)
-		if _, err := bot.Send(ctx, to, hongyan.Text("You said: "+m.Message.Content.Text)); err != nil {
-			log.Print(err)
-		}
+		_, err := bot.Queue(ctx, to, hongyan.Text("You said: "+m.Message.Content.Text))
+		return err
 	}
 	bot, err := client.Open("/var/lib/echo-bot", client.Options{OnEvent: onEvent})
 	if err != nil {

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -31,8 +30,8 @@ const outboxPoll = 30 * time.Second
 
 // Run keeps the device connected, in sync and sending until the context ends, and returns nil then. It reconnects by
 // itself for as long as it takes. It returns an error if the server wants this device no more (a final *ClosedError, or
-// a *hongyan.Error about the device token: somebody has to log in again), if the profile cannot be read or written, or
-// if another process keeps it (*LockedError).
+// a *hongyan.Error about the device token: somebody has to log in again), if the profile cannot be read or written,
+// if another process keeps it (*LockedError), or if OnEvent does.
 func (c *Client) Run(ctx context.Context) error {
 	err := c.keep(ctx, false)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
@@ -126,13 +125,13 @@ func (f *follower) follow(ctx context.Context) error {
 			err = f.wait(ctx)
 		}
 	}
-	if ctx.Err() == nil {
-		return err
+	if ended := f.end(); ended != nil && ctx.Err() != nil {
+		return ended
 	}
-	return cmp.Or(f.end(), err)
+	return err
 }
 
-// end records at an orderly end that the program has dealt with what it was told.
+// end records that the program has dealt with the last commit, if it was told all of it.
 func (f *follower) end() error {
 	if !f.told || !f.sync.Held().Unhanded {
 		return nil
@@ -151,7 +150,9 @@ func (f *follower) eat(in food) ([]core.Action, error) {
 		}
 	}
 	for _, e := range in.soft {
-		f.tell(e)
+		if err := f.tell(e); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range in.notices {
 		known, err := f.state.knows(n.Changes)
@@ -245,7 +246,7 @@ func (f *follower) do(ctx context.Context, act core.Action) ([]core.Action, erro
 		// Whatever comes of it: the next pull or heartbeat acknowledges the same.
 		_ = f.session.do(ctx, wire.OpAck, &wire.AckRequest{Key: act.Key}, new(wire.AckReply))
 	case core.Trouble:
-		f.tell(TroubleEvent{act.Err})
+		return nil, f.tell(TroubleEvent{act.Err})
 	}
 	return nil, nil
 }
@@ -273,14 +274,17 @@ func (f *follower) deliver() error {
 		return err
 	}
 	for _, e := range events {
-		f.tell(e)
+		if err := f.tell(e); err != nil {
+			return err
+		}
 	}
 	f.told = true
 	return nil
 }
 
-func (f *follower) tell(e Event) {
-	if f.c.opts.OnEvent != nil {
-		f.c.opts.OnEvent(e)
+func (f *follower) tell(e Event) error {
+	if f.c.opts.OnEvent == nil {
+		return nil
 	}
+	return f.c.opts.OnEvent(e)
 }

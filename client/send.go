@@ -48,19 +48,39 @@ func (e *QueuedError) Unwrap() error { return e.Err }
 // Send sends a message, and returns when the server has acknowledged it. The message is stored first, so that neither a
 // crash nor a lost connection loses it, and no repetition doubles it; it goes behind what waits already.
 //
-
 // Sent.ClientID is set as soon as the message is stored. A *QueuedError says that it still waits, a *hongyan.Error that
 // it was refused: if it is stored, it stands failed in the outbox and can be sent again with Resend. A *LockedError says
 // that another process is sending for so long that the message could not be stored.
 func (c *Client) Send(ctx context.Context, to Target, content hongyan.Content) (Sent, error) {
-	if err := content.Check(); err != nil {
-		return Sent{}, err
-	}
-	if to.Conversation.IsZero() == (to.Name == "") {
-		return Sent{}, hongyan.Errorf(hongyan.Invalid, "a message needs a conversation or a name as its target")
-	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
+	id, err := c.store(ctx, to, content)
+	if err != nil {
+		return Sent{}, err
+	}
+	return c.await(ctx, id)
+}
+
+// Queue stores a message in the outbox, behind what waits already, and returns its id without waiting for the server.
+// Run sends it, if it works, otherwise the next Send, Sync or Run of this profile does; OutboxEvents tell what becomes of
+// it. Like Send it survives a crash and is never doubled. A *LockedError says that another process is sending for so long
+// that the message could not be stored.
+func (c *Client) Queue(ctx context.Context, to Target, content hongyan.Content) (hongyan.ClientID, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	id, err := c.store(ctx, to, content)
+	c.kick()
+	return id, err
+}
+
+// store puts a new message into the outbox.
+func (c *Client) store(ctx context.Context, to Target, content hongyan.Content) (hongyan.ClientID, error) {
+	if err := content.Check(); err != nil {
+		return hongyan.ClientID{}, err
+	}
+	if to.Conversation.IsZero() == (to.Name == "") {
+		return hongyan.ClientID{}, hongyan.Errorf(hongyan.Invalid, "a message needs a conversation or a name as its target")
+	}
 	it := core.Item{
 		ID:       newClientID(),
 		Target:   to,
@@ -68,11 +88,10 @@ func (c *Client) Send(ctx context.Context, to Target, content hongyan.Content) (
 		State:    core.Waiting,
 		QueuedMS: time.Now().UnixMilli(),
 	}
-	err := c.withOutbox(ctx, func() error { return c.enqueue(it) })
-	if err != nil {
-		return Sent{}, err
+	if err := c.withOutbox(ctx, func() error { return c.enqueue(it) }); err != nil {
+		return hongyan.ClientID{}, err
 	}
-	return c.await(ctx, it.ID)
+	return it.ID, nil
 }
 
 func newClientID() hongyan.ClientID {

@@ -187,12 +187,11 @@ func TestQueued(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	alice, bob := register(t, s, "alice", Options{}), register(t, s, "bob", Options{})
-	s.on(wire.OpSend, func(*testSession, wire.Frame) verdict { return verdict{noAnswer: true} })
-	ctx, cancel := context.WithTimeout(within(t), 50*time.Millisecond)
-	defer cancel()
+	ctx, giveUp := context.WithCancel(within(t))
+	s.on(wire.OpSend, func(*testSession, wire.Frame) verdict { return verdict{noAnswer: true, afterwards: giveUp} })
 	_, err := alice.Send(ctx, ToName("bob"), hongyan.Text("first"))
 	var queued *QueuedError
-	if !errors.As(err, &queued) || !errors.Is(err, context.DeadlineExceeded) {
+	if !errors.As(err, &queued) || !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
 	}
 	items, err := alice.Outbox(within(t))
@@ -292,4 +291,46 @@ func TestProfileLock(t *testing.T) {
 	}
 	other.box.release()
 	send(t, alice, "bob", "m3")
+}
+
+// TestQueue: a message that is only stored waits for Run, in its turn, and Run sends it at once.
+func TestQueue(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	w := newWitness()
+	alice, bob := register(t, s, "alice", Options{OnEvent: w.tell}), register(t, s, "bob", Options{})
+	var ids []hongyan.ClientID
+	queue := func(text string) {
+		t.Helper()
+		id, err := alice.Queue(within(t), ToName("bob"), hongyan.Text(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	queue("m0")
+	queue("m1")
+	s.do(func() {
+		if n := s.requests[wire.OpSend]; n != 0 {
+			t.Errorf("%d messages were sent", n)
+		}
+	})
+	start(t, alice)
+	w.untilText(t, "m1")
+	queue("m2")
+	w.untilText(t, "m2")
+	if got := s.texts(alice, bob); !slices.Equal(got, numbered(3)) {
+		t.Errorf("the server has %q", got)
+	}
+	w.until(t, "all sent", func(events []Event) bool {
+		return !slices.ContainsFunc(ids, func(id hongyan.ClientID) bool {
+			return !count(func(e OutboxEvent) bool { return e.Item.ID == id && e.Item.State == StateSent })(events)
+		})
+	})
+	if _, err := alice.Queue(within(t), Target{}, hongyan.Text("x")); hongyan.CodeOf(err) != hongyan.Invalid {
+		t.Errorf("a message to nobody: %v", err)
+	}
+	if _, err := alice.Queue(within(t), ToName("bob"), hongyan.Text("")); hongyan.CodeOf(err) != hongyan.Invalid {
+		t.Errorf("a message without text: %v", err)
+	}
 }

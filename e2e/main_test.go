@@ -156,7 +156,12 @@ func (s *server) addUser(names ...string) {
 // login makes a new device of an account, with a profile of its own.
 func (s *server) login(name string, on func(client.Event)) *client.Client {
 	s.t.Helper()
-	return s.loginWith(name, client.Options{OnEvent: on})
+	return s.loginWith(name, client.Options{OnEvent: func(e client.Event) error {
+		if on != nil {
+			on(e)
+		}
+		return nil
+	}})
 }
 
 func (s *server) loginWith(name string, o client.Options) *client.Client {

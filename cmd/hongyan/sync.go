@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,12 +30,13 @@ or nobody reads its output any more, the next run prints that line again, with t
 	jsonFlag(c, &asJSON)
 	c.Flags().BoolVar(&follow, "follow", false, "stay connected and print what comes")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		// An event has been dealt with when OnEvent returns, so a line that cannot be written ends the program before.
-		// For a pipe that nobody reads the system does the same: writing to it ends the program (SIGPIPE).
-		show := func(e client.Event) {
+		// A line that cannot be written was not received. Writing to a pipe that nobody reads ends the program (SIGPIPE),
+		// which comes to the same.
+		show := func(e client.Event) error {
 			if err := showEvent(c, e, asJSON); err != nil {
-				os.Exit(report(c.ErrOrStderr(), fmt.Errorf("cannot print what was received: %w", err)))
+				return fmt.Errorf("cannot print what was received: %w", err)
 			}
+			return nil
 		}
 		return p.use(c.Context(), client.Options{OnEvent: show}, func(ctx context.Context, cl *client.Client) error {
 			if follow {

@@ -27,7 +27,10 @@ type Feed struct{ events chan client.Event }
 func NewFeed() *Feed { return &Feed{make(chan client.Event)} }
 
 // OnEvent is for the options of the client. It returns when the event is on the screen's side.
-func (f *Feed) OnEvent(e client.Event) { f.events <- e }
+func (f *Feed) OnEvent(e client.Event) error {
+	f.events <- e
+	return nil
+}
 
 // Run shows the chat of a client on this process's terminal until the person quits or ctx ends. The client must tell
 // its events to the feed. Run keeps the client connected; it returns the client's error if the device is not wanted any
@@ -122,7 +125,7 @@ func (p *program) forward(feed *Feed, send func(tea.Msg), ended <-chan error) {
 	for {
 		select {
 		case e := <-feed.events:
-			send(p.gather(feed, told{p.enrich(e)}))
+			send(p.gather(feed, told{p.complete(e)}))
 		case p.clientErr = <-ended:
 			return
 		}
@@ -136,7 +139,7 @@ func (p *program) gather(feed *Feed, events told) told {
 	for len(events) < maxTold {
 		select {
 		case e := <-feed.events:
-			events = append(events, p.enrich(e))
+			events = append(events, p.complete(e))
 		case <-pause.C:
 			return events
 		}
@@ -147,11 +150,8 @@ func (p *program) gather(feed *Feed, events told) told {
 // gatherTime is how long an event waits for those that follow it. Nobody notices so little.
 const gatherTime = 5 * time.Millisecond
 
-// enrich adds to a conversation the last message, which events leave out, and tells the sender of the outbox.
-func (p *program) enrich(e client.Event) client.Event {
-	if o, ok := e.(client.OutboxEvent); ok {
-		p.sender.see(o.Item)
-	}
+// complete adds to a conversation the last message, which events leave out.
+func (p *program) complete(e client.Event) client.Event {
 	if c, ok := e.(client.ConversationEvent); ok {
 		if full, known, err := p.client.Conversation(c.Conversation.ID); err == nil && known {
 			return client.ConversationEvent{Conversation: full}

@@ -115,10 +115,11 @@ func TestRun(t *testing.T) {
 	feed := NewFeed()
 	alice := device(t, operator, address, "alice", client.Options{OnEvent: feed.OnEvent})
 	arrived := make(chan string, 100)
-	bob := device(t, operator, address, "bob", client.Options{OnEvent: func(e client.Event) {
+	bob := device(t, operator, address, "bob", client.Options{OnEvent: func(e client.Event) error {
 		if m, ok := e.(client.MessageEvent); ok {
 			arrived <- m.Message.Content.Text
 		}
+		return nil
 	}})
 	if _, err := bob.Send(t.Context(), client.ToName("alice"), hongyan.Text("wild geese")); err != nil {
 		t.Fatal(err)
