@@ -1,0 +1,5 @@
+//go:build !hostile
+
+package carrier
+
+const hostile = false // see hostile.go
