@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/wire"
@@ -33,7 +34,7 @@ const (
 	MaxBodyUnauth = wire.MaxFrameUnauth // of one that comes without a token
 	BodyTime      = time.Minute         // for a whole body to arrive
 	BodyUnauth    = 10 * time.Second    // for one that comes without a token
-	MaxPolls      = 20_000              // Syncs that are held for news at a time
+	MaxHeld       = 20_000              // Syncs that are held for news at a time, those of streams included
 )
 
 // Peer is what is known of the other side.
@@ -62,7 +63,9 @@ type API struct {
 	origins origins
 	log     *slog.Logger
 	routes  map[string]route // by the path behind Prefix
-	polls   holds
+	held    holds
+	streams streams
+	tickets *tickets
 	metrics *metrics
 }
 
@@ -74,8 +77,15 @@ type route struct {
 
 // New makes the API of a desk.
 func New(c Config) (*API, error) {
-	a := &API{desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, polls: newHolds(MaxPolls)}
-	a.routes = make(map[string]route, len(wire.Operations))
+	a := &API{
+		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
+		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
+	}
+	a.routes = map[string]route{
+		"events":        {http.MethodGet, (*exchange).events},
+		"events/ticket": {http.MethodPost, (*exchange).grantTicket},
+		"events/cookie": {http.MethodPost, (*exchange).grantCookie},
+	}
 	for i := range wire.Operations {
 		row := &wire.Operations[i]
 		a.routes[Path(row.Name)] = route{http.MethodPost, func(x *exchange) { x.call(row) }}
@@ -105,5 +115,5 @@ func Path(name string) string {
 // Drain answers what is held for news. Whoever gets nothing by that is asked to come back after a time that retry draws.
 // The API goes on to answer, but holds nothing any more.
 func (a *API) Drain(retry func() time.Duration) {
-	a.polls.drain(retry)
+	a.held.drain(retry)
 }

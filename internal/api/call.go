@@ -27,7 +27,7 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 		a.desk.Do(q.Caller, q.Op, q.Body, done)
 		return func() {}
 	}
-	h, err := a.polls.enter()
+	h, err := a.held.enter()
 	if err != nil {
 		done(operation.Reply{}, err)
 		return func() {}
@@ -35,12 +35,12 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 	desk := *a.desk
 	desk.Park = h.park(a.desk.Park)
 	desk.Do(q.Caller, q.Op, q.Body, func(r operation.Reply, err error) {
-		a.polls.leave(h)
+		a.held.leave(h)
 		switch page, _ := r.Body.(*wire.SyncReply); {
 		case err != nil:
 			done(r, err)
-		case empty(page) && a.polls.leaving():
-			done(operation.Reply{}, a.polls.leavingError())
+		case empty(page) && a.held.leaving():
+			done(operation.Reply{}, a.held.leavingError())
 		default:
 			a.stillThere(q, r, done)
 		}

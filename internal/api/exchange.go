@@ -24,6 +24,8 @@ type exchange struct {
 	token  string // that came with it
 	caller operation.Caller
 	read   bool // the whole body was read
+	// streamUntil is when the token of a stream expires.
+	streamUntil time.Time
 }
 
 // ServeHTTP answers a request below Prefix.
@@ -92,14 +94,19 @@ func (x *exchange) call(row *wire.Operation) {
 	if err == nil {
 		answer, err = out.encode(row, reply.Body)
 	}
+	x.finish(out.mediaType(), answer, err)
+}
+
+// finish answers with a body or a problem.
+func (x *exchange) finish(mediaType string, body []byte, err error) {
 	switch {
 	case errors.Is(err, errGone):
 	case err != nil:
 		x.refuse(err)
 	default:
 		x.api.metrics.answered("OK")
-		x.w.Header().Set("Content-Type", out.mediaType())
-		_, _ = x.w.Write(answer)
+		x.w.Header().Set("Content-Type", mediaType)
+		_, _ = x.w.Write(body)
 	}
 }
 

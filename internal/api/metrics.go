@@ -20,7 +20,9 @@ func newMetrics(a *API, reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.requests,
-		gauge("polls", "Syncs that are held for news; at most api.MaxPolls.", a.polls.count),
+		gauge("held", "Syncs that are held for news, those of streams included; at most api.MaxHeld.", a.held.count),
+		gauge("streams", "Open event streams; at most api.MaxStreams.", a.streams.count),
+		gauge("tickets", "Stream tickets that are not spent; at most api.MaxTickets.", a.tickets.count),
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -1,0 +1,298 @@
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// Limits of event streams.
+const (
+	MaxStreams          = 10_000
+	MaxStreamsOfAccount = 16
+	streamBeat          = 20 * time.Second       // between two signs of life
+	streamPause         = 500 * time.Millisecond // before it looks again, where it was woken for nothing
+	streamRetry         = 2 * time.Second        // after which a browser is to come back, if nobody says otherwise
+)
+
+// streams counts the open ones.
+type streams struct {
+	mu  sync.Mutex
+	all int
+	of  map[hongyan.UserID]int
+}
+
+func (s *streams) enter(u hongyan.UserID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.all >= MaxStreams:
+		return hongyan.Errorf(hongyan.Busy, "%d streams are open, which is the limit", MaxStreams).
+			WithHint("come back later, or ask by Sync").WithRetryAfter(busyRetry)
+	case s.of[u] >= MaxStreamsOfAccount:
+		return hongyan.Errorf(hongyan.Busy, "the account has %d streams, which is the limit", MaxStreamsOfAccount).
+			WithHint("close one").WithRetryAfter(busyRetry)
+	}
+	s.all++
+	s.of[u]++
+	return nil
+}
+
+func (s *streams) leave(u hongyan.UserID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.of[u]--; s.of[u] == 0 {
+		delete(s.of, u)
+	}
+}
+
+func (s *streams) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all
+}
+
+// events streams the account's changes: each event is a page of Sync, and its id the key after it. The next page is asked
+// for when the connection has taken the one before, so a client that reads slowly is behind, and nothing waits for it
+// here. To resume is not to acknowledge: that is a request of its own.
+func (x *exchange) events() {
+	key, err := resumeKey(x.r)
+	if err == nil {
+		err = x.authenticateStream()
+	}
+	if err == nil {
+		if err = x.api.streams.enter(x.caller.User); err == nil {
+			defer x.api.streams.leave(x.caller.User)
+		}
+	}
+	var page *wire.SyncReply
+	if err == nil {
+		page, err = x.pull(key, 0) // what is wrong with the key is better said by a status than in a stream
+	}
+	if errors.Is(err, errGone) {
+		return
+	}
+	if err != nil {
+		x.refuse(err)
+		return
+	}
+	h := x.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // for nginx, which would keep the events
+	x.api.metrics.answered("OK")
+	if x.event("retry: "+strconv.FormatInt(streamRetry.Milliseconds(), 10)+"\n\n") != nil {
+		return
+	}
+	x.stream(page)
+}
+
+// stream writes pages, beginning with one that was pulled, until either side ends it.
+func (x *exchange) stream(page *wire.SyncReply) {
+	for {
+		event, err := encodeEvent(page)
+		if err == nil && x.event(event) != nil {
+			return
+		}
+		began := time.Now()
+		if err == nil {
+			page, err = x.pull(page.Key, streamBeat)
+		}
+		if err == nil && empty(page) && time.Since(began) < streamBeat/2 {
+			err = x.pause()
+		}
+		if errors.Is(err, errGone) {
+			return
+		}
+		if err != nil {
+			x.farewell(err)
+			return
+		}
+	}
+}
+
+// encodeEvent writes a page as an event (HTML Standard §9.2.6), or as a comment if it brings nothing.
+func encodeEvent(page *wire.SyncReply) (string, error) {
+	if empty(page) {
+		return ":\n\n", nil
+	}
+	data, err := protojson.Marshal(page) // has no line ends
+	return "id: " + base64.StdEncoding.EncodeToString(page.Key) + "\ndata: " + string(data) + "\n\n", err
+}
+
+// farewell tells a client why its stream ends.
+func (x *exchange) farewell(err error) {
+	p := newProblem(err, x.id)
+	text := "event: problem\ndata: " + string(p.encode()) + "\n"
+	if p.RetryAfterMS > 0 {
+		text += "retry: " + strconv.FormatInt(p.RetryAfterMS, 10) + "\n"
+	}
+	if p.Status == http.StatusInternalServerError {
+		x.api.log.Error("stream failed", "request_id", x.id, "error", err)
+	}
+	_ = x.event(text + "\n")
+}
+
+// event writes text and has it sent. It returns when the connection has taken it.
+func (x *exchange) event(text string) error {
+	if _, err := x.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return http.NewResponseController(x.w).Flush()
+}
+
+// pause keeps a stream that was woken for nothing from asking as fast as it can.
+func (x *exchange) pause() error {
+	t := time.NewTimer(streamPause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-x.r.Context().Done():
+		return errGone
+	}
+}
+
+// pull asks for the page after key. Who the stream is for is looked up anew each time: a device may have ended.
+func (x *exchange) pull(key []byte, wait time.Duration) (*wire.SyncReply, error) {
+	if _, err := x.identify(x.token); err != nil {
+		return nil, err
+	}
+	body, err := proto.Marshal(&wire.SyncRequest{Key: key, WaitMs: uint32(wait.Milliseconds())})
+	if err != nil {
+		return nil, err
+	}
+	// A Sync acknowledges the key it is asked with, for the device that asks. This one asks for none.
+	c := x.caller
+	c.Device = 0
+	r, err := x.ask(Request{Op: wire.OpSync, Caller: c, Token: x.token, Body: body})
+	if err != nil {
+		return nil, err
+	}
+	return r.Body.(*wire.SyncReply), nil
+}
+
+// resumeKey is the key after which a stream begins: that of the last event that a browser has seen, or else the one of
+// its address.
+func resumeKey(r *http.Request) ([]byte, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		text = r.URL.Query().Get("key")
+	}
+	// Both alphabets of base64, as in JSON; a plus that nobody has escaped comes as a space.
+	text = strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(strings.TrimRight(text, "="))
+	key, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, hongyan.Errorf(hongyan.KeyInvalid, "the id of the last event is no base64").
+			WithHint("give the id of an event as it came, or none to begin anew")
+	}
+	return key, nil
+}
+
+// Where else than in a header the right to a stream may stand.
+const (
+	streamTicket = "ticket"         // in the query
+	streamCookie = "hongyan_events" // in a cookie
+)
+
+// authenticateStream finds out who a stream is for, by the header Authorization, a one-time ticket, or the cookie.
+func (x *exchange) authenticateStream() error {
+	token, err := bearer(x.r.Header.Get("Authorization"))
+	if err != nil {
+		return err
+	}
+	if text := x.r.URL.Query().Get(streamTicket); token == "" && text != "" {
+		var ok bool
+		if token, ok = x.api.tickets.redeem(text); !ok {
+			return hongyan.Errorf(hongyan.Unauthenticated, "the stream ticket is unknown, spent or over").
+				WithHint("get another: POST " + Prefix + "events/ticket")
+		}
+	}
+	if token == "" {
+		token = x.cookie()
+	}
+	if token == "" {
+		return hongyan.Errorf(hongyan.Unauthenticated, "a stream needs an account").
+			WithHint("send a token, or get a ticket (POST " + Prefix + "events/ticket) or a cookie (POST " + Prefix + "events/cookie) first")
+	}
+	return x.forAccount(token)
+}
+
+// cookie is the token in the cookie of a page of this server. Those of others get nothing by it, though their browser
+// sends it along: same-site is not same-origin.
+func (x *exchange) cookie() string {
+	c, err := x.r.Cookie(streamCookie)
+	if err != nil {
+		return ""
+	}
+	if origin := x.r.Header.Get("Origin"); origin != "" && !own(origin, x.r.Host) {
+		return ""
+	}
+	if site := x.r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		return ""
+	}
+	return c.Value
+}
+
+// forAccount makes the holder of a token the caller, who must have an account. What the exchange goes on with is the
+// ticket that it gets for the token, so that nothing runs longer on it than a ticket lives.
+func (x *exchange) forAccount(token string) error {
+	id, err := x.identify(token)
+	if err != nil {
+		return err
+	}
+	if id.User == 0 {
+		return hongyan.Errorf(hongyan.Unauthenticated, "a server API key has no account whose changes could be streamed").
+			WithHint("use the token of a device")
+	}
+	x.token, x.streamUntil = id.Ticket, id.TicketExpires
+	return nil
+}
+
+// grant authenticates a request for a ticket or a cookie.
+func (x *exchange) grant() error {
+	token, err := bearer(x.r.Header.Get("Authorization"))
+	if err == nil && token == "" {
+		err = hongyan.Errorf(hongyan.Unauthenticated, "a stream needs a token").WithHint(bearerHint)
+	}
+	if err == nil {
+		err = x.forAccount(token)
+	}
+	if err == nil {
+		_, err = x.body() // there is nothing in it to be read, but it is to be gone
+	}
+	return err
+}
+
+// grantTicket answers with a one-time ticket for a stream.
+func (x *exchange) grantTicket() {
+	err := x.grant()
+	var text string
+	var expires time.Time
+	if err == nil {
+		text, expires, err = x.api.tickets.issue(x.caller.User, x.token)
+	}
+	x.finish(typeJSON, []byte(`{"ticket":"`+text+`","expiresMs":"`+strconv.FormatInt(expires.UnixMilli(), 10)+`"}`), err)
+}
+
+// grantCookie gives a page of this server a cookie for its streams, which its browser can then resume by itself.
+func (x *exchange) grantCookie() {
+	err := x.grant()
+	if err == nil {
+		http.SetCookie(x.w, &http.Cookie{
+			Name: streamCookie, Value: x.token, Path: Prefix + "events", Expires: x.streamUntil,
+			HttpOnly: true, Secure: x.r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		})
+	}
+	x.finish(typeJSON, []byte("{}"), err)
+}
