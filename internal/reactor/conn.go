@@ -40,7 +40,7 @@ const (
 	heldUp                     // too much is queued to read (Limits.Pause)
 	peerDone                   // the peer has ended its half
 	halfDone                   // this side has ended its half
-	broken                     // writing has failed
+	broken                     // writing has failed, or must not go on
 	gone                       // the socket is closed, or another's
 )
 

@@ -32,7 +32,7 @@ func (c *conn) flush() {
 	}
 	switch {
 	case c.flags&broken != 0:
-		c.destroy(unix.Close)
+		c.destroy(reset)
 	case c.flags&gone == 0:
 		c.readOn()
 		c.arm()
@@ -309,7 +309,7 @@ func (c *conn) settle() {
 		c.flushBuffer()
 	}
 	if c.flags&broken != 0 {
-		c.destroy(unix.Close)
+		c.destroy(reset)
 		return
 	}
 	if limit := c.limits().Pause; limit > 0 && c.busy.Load() && c.Pending() > limit {
