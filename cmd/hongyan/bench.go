@@ -1,0 +1,91 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hongyan-im/hongyan/internal/load"
+)
+
+func benchCommand() *cobra.Command {
+	c := family("bench", "Measure a WebSocket server",
+		benchMode(load.Echo, "Send messages there and back",
+			`Keep a number of messages in flight on each connection and measure how many come back in a second, how long each
+takes, and what they cost the server.`,
+			"hongyan bench echo --url ws://127.0.0.1:9001/echo --connections 64 --in-flight 16"),
+		benchMode(load.Connect, "Connect, upgrade and leave, again and again",
+			"Measure handshakes: connect, upgrade, reset, with a number of them under way at once.",
+			"hongyan bench connect --url ws://127.0.0.1:9001/echo --connections 64"),
+		benchMode(load.Idle, "Measure what idle connections cost",
+			`Open many connections in steps, and read the memory of the server and of the kernel before, after each step, and after
+one message on every connection. Run it against a server that has just been started.`,
+			"hongyan bench idle --url ws://127.0.0.1:9001/echo --connections 15000 --steps 3"),
+		benchMode(load.Broadcast, "Publish to many subscribers",
+			`Connect many subscribers and one publisher, whose messages everybody has to receive, and measure deliveries. What the
+server sends to --url is what was sent to --publish.`,
+			"hongyan bench broadcast --url ws://127.0.0.1:9001/sub --publish /pub --connections 10000 --in-flight 8"),
+		benchMode(load.Storm, "Have everybody reconnect at once",
+			"Cut all connections at once, have all come back at once, and measure how long that takes.",
+			"hongyan bench storm --url ws://127.0.0.1:9001/echo --connections 10000"),
+	)
+	c.Long = `Put load on a WebSocket server, this one or another, and check every byte that comes back. A message that is lost,
+doubled, swapped or damaged ends the run with an error.
+
+The server's CPU time and memory are read from /proc: of --pid, or of whoever listens on the port on this machine. The
+CPU seconds for a million operations are the figure to compare: rates and latencies mean the server only while the
+generator, which says what it used itself, had time to spare.`
+	return c
+}
+
+// benchMode makes the command for one mode, with the flags that the mode knows.
+func benchMode(mode load.Mode, short, long, example string) *cobra.Command {
+	o := load.Options{Mode: mode}
+	var asJSON bool
+	c := &cobra.Command{Use: string(mode), Short: short, Long: long, Example: "  " + example, Args: cobra.NoArgs}
+	f := c.Flags()
+	f.StringVar(&o.URL, "url", "", "the server: ws://host:port/path, or tcp://host:port for a plain echo of bytes")
+	c.MarkFlagRequired("url")
+	f.IntVar(&o.PID, "pid", 0, "the server's process (default: who listens on the port)")
+	connections := 64
+	switch mode {
+	case load.Idle:
+		connections = 15000
+	case load.Broadcast, load.Storm:
+		connections = 10000
+	}
+	f.IntVar(&o.Connections, "connections", connections, "how many")
+	if mode != load.Connect {
+		f.IntVar(&o.Size, "size", 128, "bytes of a message")
+		f.BoolVar(&o.Text, "text", false, "text messages instead of binary ones")
+	}
+	switch mode {
+	case load.Echo, load.Connect, load.Broadcast:
+		f.DurationVar(&o.Duration, "duration", 5*time.Second, "how long to measure")
+		f.DurationVar(&o.Warmup, "warmup", time.Second, "load before that")
+	}
+	switch mode {
+	case load.Echo:
+		f.IntVar(&o.InFlight, "in-flight", 1, "messages under way on each connection")
+	case load.Broadcast:
+		f.IntVar(&o.InFlight, "in-flight", 1, "messages of the publisher that have not reached everybody")
+		f.StringVar(&o.Publish, "publish", "/pub", "path for the publisher")
+	case load.Idle:
+		f.IntVar(&o.Steps, "steps", 3, "how often to stop and look while connecting")
+		f.DurationVar(&o.Rest, "rest", 2*time.Second, "how long to wait before each look")
+	case load.Storm:
+		f.IntVar(&o.Rounds, "rounds", 3, "how many storms")
+	}
+	jsonFlag(c, &asJSON)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		report, err := load.Run(c.Context(), o)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), report)
+		}
+		return report.WriteText(c.OutOrStdout())
+	}
+	return c
+}

@@ -1,0 +1,182 @@
+package load
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// usage is what the server and the generator have used at one moment.
+type usage struct {
+	at           int64         // nanoseconds
+	user, system time.Duration // of the server
+	worked       time.Duration // by the thread of the generator
+	queued       time.Duration // that it could have worked and had no processor
+}
+
+// tickLength is that of the clock in /proc/PID/stat, which is part of the kernel's interface.
+const tickLength = 10 * time.Millisecond
+
+func (e *engine) usage() usage {
+	u := usage{at: nanos()}
+	for _, pid := range e.server {
+		user, system := cpuTime(pid)
+		u.user += user
+		u.system += system
+	}
+	var self unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &self) == nil {
+		u.worked = time.Duration(self.Utime.Nano() + self.Stime.Nano())
+	}
+	// Nanoseconds on a processor, nanoseconds waiting for one, and a count.
+	if text, err := os.ReadFile("/proc/thread-self/schedstat"); err == nil {
+		if fields := strings.Fields(string(text)); len(fields) > 1 {
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			u.queued = time.Duration(n)
+		}
+	}
+	return u
+}
+
+// since is what was used between two moments; its at is the time between them.
+func (u usage) since(before usage) usage {
+	return usage{u.at - before.at, u.user - before.user, u.system - before.system, u.worked - before.worked, u.queued - before.queued}
+}
+
+func (u usage) plus(v usage) usage {
+	return usage{u.at + v.at, u.user + v.user, u.system + v.system, u.worked + v.worked, u.queued + v.queued}
+}
+
+// settle fills in what count operations took.
+func (e *engine) settle(r *Report, spent usage, count int64) {
+	elapsed := time.Duration(spent.at)
+	r.Count, r.Seconds = count, elapsed.Seconds()
+	r.PerSecond = float64(count) / elapsed.Seconds()
+	g := &Generator{Core: share(spent.worked, elapsed), Queued: share(spent.queued, elapsed)}
+	g.Bottleneck = g.Core+g.Queued >= saturated
+	r.Generator = g
+	if len(e.server) == 0 {
+		return
+	}
+	each := 1e6 / float64(count)
+	r.Server = &Server{
+		PIDs: e.server, PerMillion: (spent.user + spent.system).Seconds() * each, User: spent.user.Seconds() * each,
+		System: spent.system.Seconds() * each, Cores: share(spent.user+spent.system, elapsed),
+	}
+}
+
+func share(part, whole time.Duration) float64 { return float64(part) / float64(whole) }
+
+// cpuTime is that of all threads of a process; 0 if it is gone.
+func cpuTime(pid int) (user, system time.Duration) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0
+	}
+	// The second field is the name of the program in brackets and may hold anything; utime is the fourteenth.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, 0
+	}
+	ticks := func(s string) time.Duration {
+		n, _ := strconv.ParseInt(s, 10, 64)
+		return time.Duration(n) * tickLength
+	}
+	return ticks(fields[11]), ticks(fields[12])
+}
+
+// memory reads the server's memory and the kernel's.
+func (e *engine) memory(at string, connections int) Memory {
+	m := Memory{At: at, Connections: connections, Slab: kilobytes("/proc/meminfo", "Slab:")}
+	for _, pid := range e.server {
+		status := fmt.Sprintf("/proc/%d/status", pid)
+		m.RSS += kilobytes(status, "VmRSS:")
+		m.Anonymous += kilobytes(status, "RssAnon:")
+	}
+	text, _ := os.ReadFile("/proc/net/sockstat")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "TCP:" && fields[len(fields)-2] == "mem" {
+			pages, _ := strconv.ParseInt(fields[len(fields)-1], 10, 64)
+			m.Buffers = pages * int64(os.Getpagesize())
+		}
+	}
+	return m
+}
+
+// kilobytes returns, in bytes, what a file of /proc gives in kB behind a name; 0 if it does not.
+func kilobytes(path, name string) int64 {
+	text, _ := os.ReadFile(path)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name {
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// listeners returns the processes that have a socket listening at addr, as far as this user may see them. Whether addr
+// is one of this machine is for the caller to know: elsewhere nothing listens on loopback.
+func listeners(addr netip.AddrPort) []int {
+	if !addr.Addr().IsLoopback() {
+		return nil
+	}
+	sockets := make(map[string]bool)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			const listening = "0A"
+			if len(fields) < 10 || fields[3] != listening {
+				continue
+			}
+			if local, ok := parseLocal(fields[1]); ok && local.Port() == addr.Port() &&
+				(local.Addr().IsUnspecified() || local.Addr() == addr.Addr()) {
+				sockets["socket:["+fields[9]+"]"] = true
+			}
+		}
+	}
+	var pids []int
+	folders, _ := filepath.Glob("/proc/[0-9]*/fd")
+	for _, folder := range folders {
+		files, _ := os.ReadDir(folder)
+		holds := slices.ContainsFunc(files, func(f os.DirEntry) bool {
+			target, err := os.Readlink(filepath.Join(folder, f.Name()))
+			return err == nil && sockets[target]
+		})
+		if holds {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(folder)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// parseLocal reads an address of /proc/net/tcp: words of 32 bits in the order of the machine, a colon and the port, all in
+// hexadecimal.
+func parseLocal(s string) (netip.AddrPort, bool) {
+	host, port, ok := strings.Cut(s, ":")
+	number, err := strconv.ParseUint(port, 16, 16)
+	if !ok || err != nil || len(host)%8 != 0 {
+		return netip.AddrPort{}, false
+	}
+	var raw []byte
+	for ; len(host) > 0; host = host[8:] {
+		word, err := strconv.ParseUint(host[:8], 16, 32)
+		if err != nil {
+			return netip.AddrPort{}, false
+		}
+		raw = binary.NativeEndian.AppendUint32(raw, uint32(word))
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), ok
+}
