@@ -73,9 +73,9 @@ const (
 
 var _ carrier.Handler = (*Conn)(nil)
 
-// New returns the handler of a connection on which agreed was settled in the opening handshake. The caller has queued
-// the response and puts the Conn in its own place with carrier.Conn.Become at once. A message of more than limit bytes,
-// after inflating, ends the connection with ws.CodeTooBig. receive makes the Receiver, and must not send yet.
+// New makes a WebSocket of a connection on which agreed was settled in the opening handshake, within a method of the
+// handler that has queued the response: it puts the Conn in that handler's place. A message of more than limit bytes,
+// after inflating, ends the connection with ws.CodeTooBig. receive makes the Receiver, and may send already.
 func New(conn carrier.Conn, agreed ws.Agreement, limit int, receive func(*Conn) Receiver) *Conn {
 	c := &Conn{conn: conn}
 	var inflater *ws.Inflater
@@ -84,6 +84,7 @@ func New(conn carrier.Conn, agreed ws.Agreement, limit int, receive func(*Conn) 
 		c.deflater = ws.NewDeflater(ws.Server, agreed.Deflate)
 	}
 	c.reader = ws.NewReader(ws.Server, limit, inflater)
+	conn.Become(c)
 	c.receiver = receive(c)
 	return c
 }

@@ -52,7 +52,7 @@ func (e *echo) Message(_ time.Time, op ws.Opcode, payload []byte) {
 func opened(t testing.TB, agreed ws.Agreement) (*conntest.Conn, *echo) {
 	t.Helper()
 	conn, e := &conntest.Conn{}, &echo{onText: map[string]func(){}}
-	conn.Handler = websocket.New(conn, agreed, limit, func(c *websocket.Conn) websocket.Receiver {
+	websocket.New(conn, agreed, limit, func(c *websocket.Conn) websocket.Receiver {
 		e.conn = c
 		return e
 	})

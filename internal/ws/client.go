@@ -195,7 +195,7 @@ func (h *Hello) Verify(r *Response) (Agreement, error) {
 	if upgrade, ok := r.only(fieldUpgrade); !ok || !equalFold(upgrade, "websocket") {
 		return Agreement{}, errAnswerUpgrade
 	}
-	if !r.hasToken(fieldConnection, "upgrade") {
+	if !r.HasToken(fieldConnection, "upgrade") {
 		return Agreement{}, errAnswerConnection
 	}
 	var key [keySize]byte

@@ -105,10 +105,10 @@ func checkUpgrade(q *Request) (key []byte, bad *Refusal) {
 	if len(q.Host()) == 0 {
 		return nil, errNoHost
 	}
-	if !q.hasToken(fieldUpgrade, "websocket") {
+	if !q.HasToken(fieldUpgrade, "websocket") {
 		return nil, errUpgrade
 	}
-	if !q.hasToken(fieldConnection, "upgrade") {
+	if !q.HasToken(fieldConnection, "upgrade") {
 		return nil, errConnection
 	}
 	if version, ok := q.only(fieldVersion); !ok || string(version) != Version {
@@ -255,6 +255,8 @@ func statusText(status int) string {
 		return "Not Found"
 	case 405:
 		return "Method Not Allowed"
+	case 408:
+		return "Request Timeout"
 	case 426:
 		return "Upgrade Required"
 	case 429:

@@ -30,9 +30,9 @@ var (
 // value is ready; it belongs to one goroutine.
 type HeadReader struct {
 	buf   *buffer // what came before the last chunk; nil if nothing did
-	start int     // where the head begins, behind empty lines
-	line  int     // where the first line that has not ended begins
-	seen  int     // up to where there is no end of that line
+	start uint16  // where the head begins, behind empty lines
+	line  uint16  // where the first line that has not ended begins
+	seen  uint16  // up to where there is no end of that line
 }
 
 // Next returns the head, once it is complete, and the number of bytes of chunk that it used; head is nil and n is
@@ -57,26 +57,26 @@ func (h *HeadReader) next(chunk []byte) (head []byte, n int, bad *Refusal) {
 		h.buf.b = append(h.buf.b, fresh...)
 		data = h.buf.b
 	}
+	start, line, seen := int(h.start), int(h.line), int(h.seen)
 	for {
-		length := bytes.IndexByte(data[h.seen:], '\n')
+		length := bytes.IndexByte(data[seen:], '\n')
 		if length < 0 {
-			h.seen = len(data)
 			break
 		}
-		end := h.seen + length + 1
+		end := seen + length + 1
 		if end > MaxHead {
 			return nil, 0, errHeadSize
 		}
-		if end < h.line+2 || data[end-2] != '\r' {
+		if end < line+2 || data[end-2] != '\r' {
 			return nil, 0, errBareLF
 		}
-		if end == h.line+2 {
-			if h.line > h.start {
-				return data[h.start:end], end - early, nil
+		if end == line+2 {
+			if line > start {
+				return data[start:end], end - early, nil
 			}
-			h.start = end
+			start = end
 		}
-		h.line, h.seen = end, end
+		line, seen = end, end
 	}
 	if len(data) > MaxHead {
 		return nil, 0, errHeadSize
@@ -85,6 +85,7 @@ func (h *HeadReader) next(chunk []byte) (head []byte, n int, bad *Refusal) {
 		h.buf = newBuffer(len(chunk))
 		h.buf.b = append(h.buf.b, chunk...)
 	}
+	h.start, h.line, h.seen = uint16(start), uint16(line), uint16(len(data))
 	return nil, len(chunk), nil
 }
 

@@ -95,8 +95,9 @@ func (f *Fields) elements(name string) func(yield func([]byte) bool) {
 	}
 }
 
-// hasToken reports whether one of the lists of that name has the given token, in lower case.
-func (f *Fields) hasToken(name, token string) bool {
+// HasToken reports whether one of the comma-separated lists of that name has the given token. Both are to be in lower
+// case.
+func (f *Fields) HasToken(name, token string) bool {
 	for element := range f.elements(name) {
 		if equalFold(element, token) {
 			return true

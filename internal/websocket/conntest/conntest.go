@@ -147,6 +147,7 @@ func (c *Conn) Write(item carrier.Item) {
 	direct := len(c.queue) == 0 && !c.Stalled && !c.Ended && !c.Aborted && item.Bytes != nil
 	if direct {
 		c.Out = c.Handler.Encode(c.Out, item)
+		c.pending += len(item.Bytes) // until Flush
 	}
 	c.mu.Unlock()
 	if !direct {
@@ -234,7 +235,7 @@ func (c *Conn) Become(h carrier.Handler) { c.Handler = h }
 func (c *Conn) Detach(take func(net.Conn)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.queue) > 0 {
+	if len(c.queue) > 0 || c.pending > 0 {
 		panic("conntest: Detach with output queued")
 	}
 	c.Detached = take
