@@ -1,0 +1,239 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/history"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// cluster is a server, the devices of some people, and what they are going to do.
+type cluster struct {
+	w       *world
+	net     *net
+	server  *server
+	devices []*device
+	people  []hongyan.UserID
+	group   hongyan.ConversationID
+	history *history.History
+	planted *planted
+
+	faulty bool // things may go wrong at present
+	ids    uint64
+	alarms []history.Violation
+	counts Counts
+}
+
+// Counts are what happened in a run.
+type Counts struct {
+	Events, Acknowledged, ServerCrashes, DiskFaults, DeviceKills, Cuts int
+}
+
+// Config is what a run is like, besides its seed. The zero Config is the ordinary one.
+type Config struct {
+	Pebble  bool // keep the records in the real engine, on a file system that loses what was not synced
+	Trace   bool
+	planted planted
+}
+
+// Result is how a run went.
+type Result struct {
+	Counts
+	Violations []history.Violation
+	Trace      []string
+	History    *history.History
+}
+
+// The parts of a run, in simulated time.
+const (
+	unrest  = 60 * time.Second // people are busy, and everything may break
+	healing = 3 * time.Minute  // nothing breaks any more
+)
+
+// Run runs one cluster.
+func Run(seed uint64, config Config) (Result, error) {
+	var t *trace
+	if config.Trace {
+		t = new(trace)
+	}
+	w := newWorld(seed, t)
+	c := &cluster{
+		w: w, net: &net{slowest: 40 * time.Millisecond, blocked: map[*device]time.Time{}}, history: new(history.History),
+		planted: new(planted),
+	}
+	var d disk = newMemoryDisk(w, c.planted)
+	var err error
+	if c.server, err = newServer(w, c.net, d, c.planted); err != nil {
+		return Result{}, err
+	}
+	if err := c.settleIn(); err != nil {
+		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
+	}
+	c.faulty, *c.planted = true, config.planted
+	c.live()
+	c.breakThings()
+	w.run(w.now.Add(unrest))
+	c.heal()
+	w.run(w.now.Add(healing))
+	c.lookBack()
+	r := Result{Counts: c.counts, Violations: append(c.alarms, history.Check(c.history)...), History: c.history}
+	r.Events, r.ServerCrashes = int(w.count), c.server.crashes
+	for _, o := range c.history.Ops {
+		if o.Kind == history.Send && o.Done() {
+			r.Acknowledged++
+		}
+	}
+	if t != nil {
+		r.Trace = t.lines
+	}
+	return r, nil
+}
+
+// alarm records something that no device should ever meet.
+func (c *cluster) alarm(r history.Rule, format string, args ...any) {
+	v := history.Violation{Rule: r, Detail: fmt.Sprintf(format, args...)}
+	c.w.note("ALARM    %v", v)
+	if len(c.alarms) < history.MaxViolations {
+		c.alarms = append(c.alarms, v)
+	}
+}
+
+func (c *cluster) newClientID() hongyan.ClientID {
+	var id hongyan.ClientID
+	c.ids++
+	for i := range 8 {
+		id[15-i] = byte(c.ids >> (8 * i))
+		id[i] = byte(c.w.rng.Uint32())
+	}
+	return id
+}
+
+// Passwords do not matter here.
+const password = "correct horse battery"
+
+// settleIn registers the people, logs their devices in and makes a group, while nothing goes wrong yet.
+func (c *cluster) settleIn() error {
+	people := 3 + c.w.rng.IntN(2)
+	for i := range people {
+		who := string(rune('a' + i))
+		devices := 1 + c.w.rng.IntN(2)
+		for n := range devices {
+			d := c.newDevice(who, n)
+			if err := d.logIn(n == 0); err != nil {
+				return err
+			}
+			c.devices = append(c.devices, d)
+			if n == 0 {
+				c.people = append(c.people, d.user)
+			}
+			d.start()
+		}
+	}
+	c.w.run(c.w.now.Add(5 * time.Second))
+	members := wire.FromIDs(c.people[1 : 2+c.w.rng.IntN(len(c.people)-1)])
+	reply := new(wire.CreateGroupReply)
+	id := c.newClientID()
+	if err := c.devices[0].wait(wire.OpCreateGroup, &wire.CreateGroupRequest{Title: "all", Users: members, ClientId: id[:]}, reply); err != nil {
+		return err
+	}
+	c.group = hongyan.GroupConversation(hongyan.GroupID(reply.Group.Id))
+	return nil
+}
+
+func (c *cluster) newDevice(who string, n int) *device {
+	d := &device{c: c, w: c.w, who: "person-" + who, name: fmt.Sprintf("%s%d", who, n+1)}
+	d.store = newDeviceStore(d)
+	return d
+}
+
+// logIn gets the device a token.
+func (d *device) logIn(register bool) error {
+	r := &run{d: d, calls: map[uint32]*call{}}
+	d.running = r
+	defer func() { d.running = nil }()
+	if r.conn = d.c.server.accept(d); r.conn == nil {
+		return errRefused
+	}
+	defer r.hangUp()
+	reply := new(wire.LoginReply)
+	who := &wire.Device{Name: d.name, Class: 1}
+	var request proto.Message = &wire.LoginRequest{Name: d.who, Password: password, Device: who}
+	op := wire.OpLogin
+	if register {
+		op, request = wire.OpRegister, &wire.RegisterRequest{Name: d.who, Password: password, DisplayName: d.who, Device: who}
+	}
+	if err := d.wait(op, request, reply); err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	d.token = reply.DeviceToken
+	d.user, d.id = hongyan.UserID(reply.Session.User), hongyan.DeviceID(reply.Session.Device)
+	return nil
+}
+
+// wait makes a request and lets time pass until it is answered.
+func (d *device) wait(op wire.Op, request, reply proto.Message) error {
+	err := errNoReply
+	answered := false
+	if d.running == nil {
+		return errReset
+	}
+	d.running.ask(op, request, reply, func(e error) { err, answered = e, true })
+	for i := 0; i < 1000 && !answered; i++ {
+		d.w.run(d.w.now.Add(10 * time.Millisecond))
+	}
+	return err
+}
+
+// heal ends what is wrong, and lets everybody come back.
+func (c *cluster) heal() {
+	c.w.note("all is well from here on")
+	c.faulty, c.server.doomed = false, false
+	c.net.slowest = 40 * time.Millisecond
+	clear(c.net.blocked)
+	for _, d := range c.devices {
+		d.start()
+	}
+	if c.server.spoilt || c.w.chance(2) {
+		c.server.crash(time.Second)
+	}
+	if !c.server.down {
+		c.server.process.engine.Refuse(nil)
+	}
+}
+
+// lookBack lets a new device of each person fetch everything, and records what all of them hold.
+func (c *cluster) lookBack() {
+	var fresh []*device
+	for i := range c.people {
+		d := c.newDevice(string(rune('a'+i)), 8)
+		if err := d.logIn(false); err != nil {
+			c.alarm(history.Durable, "a new device cannot log in: %v", err)
+			continue
+		}
+		d.start()
+		fresh = append(fresh, d)
+	}
+	c.w.run(c.w.now.Add(30 * time.Second))
+	for _, d := range append(fresh, c.devices...) {
+		c.history.Hold(history.Holding{Device: d.process(), Messages: d.store.held()})
+		for at := range d.store.messages {
+			if !d.store.told[at] {
+				c.alarm(history.Durable, "the program on device %s was never told of %s/%d", d.name, at.conversation, at.ordinal)
+			}
+		}
+	}
+	for _, d := range fresh {
+		reply := new(wire.ConversationsReply)
+		if err := d.wait(wire.OpConversations, &wire.ConversationsRequest{}, reply); err != nil {
+			c.alarm(history.Progress, "device %s cannot ask for its conversations: %v", d.name, err)
+			continue
+		}
+		for _, s := range all(d, wire.ToConversation, reply.Conversations) {
+			c.history.Settle(history.View{Device: d.process(), Conversation: s})
+		}
+	}
+}

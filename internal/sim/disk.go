@@ -1,0 +1,141 @@
+package sim
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/hongyan-im/hongyan/internal/kv"
+)
+
+// disk keeps the server's records over power cuts.
+type disk interface {
+	// start returns the store that is left of what was written before.
+	start() (kv.Store, error)
+	// cut ends the store as a loss of power does: what was synced is there afterwards, and perhaps some of what was
+	// written after it.
+	cut()
+	// spoil makes the next write or sync fail, and with it the store.
+	spoil()
+}
+
+// memoryDisk keeps batches in memory. A power cut leaves a prefix of the batches that were applied, with all that were
+// synced: that is what a log with checksums leaves, whose torn end is cut off.
+type memoryDisk struct {
+	w       *world
+	store   *memoryStore // the one that is open
+	left    *kv.Memory   // what a cut has left
+	terms   map[uint32]uint64
+	planted *planted
+}
+
+func newMemoryDisk(w *world, p *planted) *memoryDisk {
+	return &memoryDisk{w: w, left: kv.NewMemory(), terms: map[uint32]uint64{}, planted: p}
+}
+
+func (d *memoryDisk) start() (kv.Store, error) {
+	d.store = &memoryStore{Memory: d.left, d: d, states: []kv.Snapshot{d.left.Snapshot()}}
+	return d.store, nil
+}
+
+func (d *memoryDisk) cut() {
+	s := d.store
+	kept := s.synced + d.w.rng.IntN(len(s.states)-s.synced)
+	d.w.note("disk     of %d unsynced batches %d survive", len(s.states)-1-s.synced, kept-s.synced)
+	d.left = kv.NewMemory()
+	var b kv.Batch
+	it := s.states[kept].Scan(nil, nil, false)
+	for it.Next() {
+		b.Set(bytes.Clone(it.Key()), bytes.Clone(it.Value()))
+	}
+	if err := it.Close(); err != nil {
+		panic(err)
+	}
+	if d.planted.forgetDedupe {
+		b.DeleteRange([]byte{'d'}, []byte{'d' + 1})
+		b.DeleteRange([]byte{'f'}, []byte{'f' + 1})
+	}
+	if _, err := d.left.Apply(&b); err != nil {
+		panic(err)
+	}
+	for shard, term := range d.terms {
+		for range term {
+			if _, err := d.left.Claim(shard); err != nil {
+				panic(err)
+			}
+		}
+	}
+	for _, state := range s.states {
+		if state != nil {
+			state.Close()
+		}
+	}
+}
+
+func (d *memoryDisk) spoil() { d.store.spoilt = true }
+
+// memoryStore is one life of a memoryDisk.
+type memoryStore struct {
+	*kv.Memory
+	d      *memoryDisk
+	states []kv.Snapshot // after each batch; nil before the last one that was synced
+	synced int           // of states
+	spoilt bool
+	failed error
+}
+
+var errDisk = errors.New("the simulated disk has failed")
+
+// Claim implements kv.Store. It is durable at once, with all that was applied before.
+func (s *memoryStore) Claim(shard uint32) (uint64, error) {
+	if err := s.check(); err != nil {
+		return 0, err
+	}
+	s.sync(len(s.states) - 1)
+	if s.d.planted.reuseTerm && s.d.terms[shard] > 0 {
+		return s.d.terms[shard], nil
+	}
+	term, err := s.Memory.Claim(shard)
+	s.d.terms[shard] = term
+	return term, err
+}
+
+// Apply implements kv.Store.
+func (s *memoryStore) Apply(b *kv.Batch) (kv.Commit, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if _, err := s.Memory.Apply(s.d.planted.batch(s.d.w, s.Memory, b)); err != nil {
+		return nil, err
+	}
+	s.states = append(s.states, s.Memory.Snapshot())
+	return memoryCommit{s, len(s.states) - 1}, nil
+}
+
+func (s *memoryStore) check() error {
+	if s.failed == nil && s.spoilt {
+		s.failed = errDisk
+	}
+	return s.failed
+}
+
+func (s *memoryStore) sync(upTo int) {
+	for ; s.synced < upTo; s.synced++ {
+		s.states[s.synced].Close()
+		s.states[s.synced] = nil
+	}
+}
+
+type memoryCommit struct {
+	s    *memoryStore
+	upTo int
+}
+
+func (c memoryCommit) Wait() error {
+	if err := c.s.check(); err != nil {
+		return err
+	}
+	if !c.s.d.planted.skipSync {
+		c.s.sync(c.upTo)
+	}
+	return nil
+}

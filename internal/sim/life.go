@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client/core"
+	"github.com/hongyan-im/hongyan/internal/history"
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+// wishes is how many things people want in a run.
+const wishes = 60
+
+// live plans what people do.
+func (c *cluster) live() {
+	for n := range wishes {
+		at := c.w.now.Add(c.w.between(0, unrest))
+		c.w.at(at, func() { c.wish(n) })
+	}
+}
+
+// wish is one thing that somebody wants.
+func (c *cluster) wish(n int) {
+	d := one(c.w, c.devices)
+	switch k := c.w.rng.IntN(100); {
+	case k < 45:
+		d.send(c.somewhere(d), fmt.Sprintf("%s-%d", d.name, n))
+	case k < 55:
+		d.repeat(c.w.chance(6))
+	case k < 63:
+		d.recall()
+	case k < 75:
+		d.markRead()
+	case k < 82:
+		d.look()
+	case k < 92:
+		c.changeGroup(d, n)
+	case k < 96:
+		d.block()
+	default:
+		for i := range 5 {
+			d.send(c.somewhere(d), fmt.Sprintf("%s-%d.%d", d.name, n, i))
+		}
+	}
+}
+
+// somewhere draws a conversation of d's.
+func (c *cluster) somewhere(d *device) hongyan.ConversationID {
+	if c.w.chance(2) {
+		return c.group
+	}
+	return hongyan.Direct(d.user, one(c.w, c.people))
+}
+
+// request makes a request that is not repeated, and records what comes of it.
+func (r *run) request(op wire.Op, request, reply proto.Message, o history.Op, done func() history.Result) {
+	d := r.d
+	o.Device = d.process()
+	record := d.c.history.Begin(o)
+	d.w.note("%-8s asks: %v %s/%d %v %s", d.name, o.Kind, o.Conversation, o.Ordinal, o.Users, o.Text)
+	r.ask(op, request, reply, func(err error) {
+		e, refused := err.(*hongyan.Error)
+		switch {
+		case refused:
+			d.c.history.Refuse(record, e.Code)
+		case err == nil:
+			d.c.history.Complete(record, done())
+		}
+		d.w.note("%-8s was answered: %v %s/%d %v %s: %v", d.name, o.Kind, o.Conversation, o.Ordinal, o.Users, o.Text, err)
+	})
+}
+
+func nothing() history.Result { return history.Result{} }
+
+// repeat sends something again that a device of the same person has sent, or is sending, under the same client id;
+// or, if changed, something else.
+func (d *device) repeat(changed bool) {
+	r := d.running
+	var stores []*deviceStore
+	for _, other := range d.c.devices {
+		if other.user == d.user && len(other.store.items) > 0 {
+			stores = append(stores, other.store)
+		}
+	}
+	if len(stores) == 0 || r == nil || !r.up {
+		return
+	}
+	s := one(d.w, stores)
+	ids := slices.SortedFunc(maps.Keys(s.items), func(a, b hongyan.ClientID) int { return slices.Compare(a[:], b[:]) })
+	it := *s.items[one(d.w, ids)]
+	if it.FirstAttemptMS == 0 {
+		return
+	}
+	if changed {
+		it.Content = hongyan.Text(it.Content.Text + " (changed)")
+	}
+	reply := new(wire.SendReply)
+	r.request(wire.OpSend, d.request(it), reply, history.Op{
+		Kind: history.Send, Conversation: it.Target.Conversation, Client: it.ID, Text: it.Content.Text,
+	}, func() history.Result {
+		result := resultOf(d, reply)
+		return history.Result{ID: result.ID, Ordinal: result.Ordinal, TimeMS: result.TimeMS}
+	})
+}
+
+// some draws a message that the device holds and that suits.
+func (d *device) some(suits func(*hongyan.Message) bool) *hongyan.Message {
+	list := slices.DeleteFunc(d.store.held(), func(m hongyan.Message) bool { return !suits(&m) })
+	if len(list) == 0 || d.running == nil || !d.running.up {
+		return nil
+	}
+	m := one(d.w, list)
+	return &m
+}
+
+func (d *device) recall() {
+	m := d.some(func(m *hongyan.Message) bool { return m.From == d.user && m.Content.Kind == hongyan.KindText })
+	if m == nil {
+		return
+	}
+	d.running.request(wire.OpRecall, &wire.RecallRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
+		new(wire.RecallReply), history.Op{Kind: history.Recall, Conversation: m.Conversation, Ordinal: m.Ordinal}, nothing)
+}
+
+func (d *device) markRead() {
+	m := d.some(func(m *hongyan.Message) bool { return m.From != d.user })
+	if m == nil {
+		return
+	}
+	d.running.request(wire.OpMarkRead, &wire.MarkReadRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
+		new(wire.MarkReadReply), history.Op{Kind: history.MarkRead, Conversation: m.Conversation, Ordinal: m.Ordinal}, nothing)
+}
+
+// look reads the history of a conversation, or the list of all.
+func (d *device) look() {
+	r := d.running
+	if r == nil || !r.up {
+		return
+	}
+	page := history.Page{Device: d.process(), Source: history.Looked, Asked: d.c.history.Ask()}
+	if d.w.chance(2) {
+		reply := new(wire.ConversationsReply)
+		r.ask(wire.OpConversations, &wire.ConversationsRequest{}, reply, func(err error) {
+			if err == nil {
+				page.Conversations = all(d, wire.ToConversation, reply.Conversations)
+				d.c.history.Show(page)
+			}
+		})
+		return
+	}
+	reply := new(wire.HistoryReply)
+	request := &wire.HistoryRequest{Conversation: d.c.somewhere(d).String(), Limit: 20}
+	r.ask(wire.OpHistory, request, reply, func(err error) {
+		if err == nil {
+			page.Messages = all(d, wire.ToMessage, reply.Messages)
+			d.c.history.Show(page)
+		}
+	})
+}
+
+// changeGroup brings somebody in or out, while that one is talking.
+func (c *cluster) changeGroup(d *device, n int) {
+	owner := c.devices[0]
+	i := 1 + c.w.rng.IntN(len(c.people)-1)
+	u := c.people[i]
+	for _, other := range c.devices {
+		if other.user == u && c.w.chance(2) {
+			c.w.after(c.w.between(0, 200*time.Millisecond), func() { other.send(c.group, fmt.Sprintf("%s-%d!", other.name, n)) })
+		}
+	}
+	id, _ := c.group.Group()
+	o := history.Op{Conversation: c.group, Users: []hongyan.UserID{u}}
+	switch c.w.rng.IntN(5) {
+	case 0:
+		if r := d.running; r != nil && r.up {
+			o.Kind, o.Users = history.Leave, nil
+			r.request(wire.OpLeave, &wire.LeaveRequest{Group: uint64(id)}, new(wire.LeaveReply), o, nothing)
+		}
+	case 1, 2:
+		if r := owner.running; r != nil && r.up {
+			o.Kind = history.Remove
+			r.request(wire.OpRemoveMember, &wire.RemoveMemberRequest{Group: uint64(id), Users: wire.FromIDs(o.Users)},
+				new(wire.RemoveMemberReply), o, nothing)
+		}
+	default:
+		if r := owner.running; r != nil && r.up {
+			o.Kind = history.Invite
+			r.request(wire.OpInvite, &wire.InviteRequest{Group: uint64(id), Users: wire.FromIDs(o.Users)}, new(wire.InviteReply), o, nothing)
+		}
+	}
+}
+
+// block blocks somebody, or lifts that.
+func (d *device) block() {
+	u := one(d.w, d.c.people)
+	r := d.running
+	if u == d.user || r == nil || !r.up {
+		return
+	}
+	o := history.Op{Kind: history.Block, Users: []hongyan.UserID{u}}
+	blocked := d.w.chance(2)
+	if !blocked {
+		o.Kind = history.Unblock
+	}
+	r.request(wire.OpSetContact, &wire.SetContactRequest{User: uint64(u), Blocked: &blocked}, new(wire.SetContactReply), o, nothing)
+}
+
+// waiting reports whether anything of the device's outbox is not answered yet.
+func (d *device) waiting() bool {
+	for _, it := range d.store.items {
+		if it.State == core.Waiting {
+			return true
+		}
+	}
+	return false
+}
