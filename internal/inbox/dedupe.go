@@ -115,6 +115,9 @@ func (d *dedupe) install(h uint32, earlier *hourFilter) {
 
 // shrink drops the filters of the oldest hours until the rest is within the limit.
 func (d *dedupe) shrink() {
+	if d.bytes <= d.limit {
+		return
+	}
 	for _, h := range slices.Sorted(maps.Keys(d.hours)) {
 		if d.bytes <= d.limit {
 			return
