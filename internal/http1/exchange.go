@@ -66,8 +66,8 @@ func (x *Exchange) settle() {
 	x.settled = true
 }
 
-// Read reports whether the method is one of those that only read, GET and HEAD.
-func (x *Exchange) Read() bool { return string(x.Method) == "GET" || x.headOnly() }
+// Reads reports whether the method is one of those that only read, GET and HEAD.
+func (x *Exchange) Reads() bool { return string(x.Method) == "GET" || x.headOnly() }
 
 func (x *Exchange) headOnly() bool { return string(x.Method) == "HEAD" }
 
