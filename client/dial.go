@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -64,7 +65,10 @@ func Dial(ctx context.Context, address string, o DialOptions) (*Conn, error) {
 	}
 	nc, err := dial(ctx, "tcp", hostPort)
 	if err != nil {
-		return nil, err
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = op.Err // the rest says what was dialled, as does this
+		}
+		return nil, fmt.Errorf("cannot reach %s: %w", hostPort, err)
 	}
 	if !o.Secure && loopback(host) {
 		return NewConn(nc, o.OnNotify), nil

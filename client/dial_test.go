@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hongyan-im/hongyan"
@@ -175,5 +177,29 @@ func TestDialFails(t *testing.T) {
 			c.Close()
 			t.Errorf("%s was reached", a)
 		}
+	}
+}
+
+// TestWhyItWaits: who gives a message up learns why it could not be sent.
+func TestWhyItWaits(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	ctx, giveUp := context.WithCancelCause(within(t))
+	var attempts atomic.Int64
+	alice := register(t, s, "alice", Options{Dial: DialOptions{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			switch attempts.Add(1) {
+			case 1: // the registration
+				return new(net.Dialer).DialContext(ctx, network, address)
+			case 3:
+				giveUp(errors.New("too long"))
+			}
+			return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("a wall")}
+		},
+	}})
+	s.cutAll()
+	_, err := alice.Send(ctx, ToName("bob"), hongyan.Text("x"))
+	if want := fmt.Sprintf("the message waits in the outbox: too long: cannot reach %s: a wall", s.addr()); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }

@@ -117,6 +117,9 @@ func (c *Client) sideSession(ctx, idle context.Context, patient bool) (*session,
 	}
 	s, err := k.connect(ctx, acts)
 	if err != nil {
+		if k.failed != nil && ctx.Err() != nil && err != errKept {
+			err = fmt.Errorf("%w: %v", err, k.failed)
+		}
 		return nil, err
 	}
 	if ctx.Err() != nil { // Close, Run or Sync may have looked for it already
@@ -158,8 +161,9 @@ type connector struct {
 	patient bool  // wait for the next attempt when one has failed
 	line    *line // where to report how it goes, may be nil
 
-	s   *session
-	pin string // of a certificate that was trusted just now
+	s      *session
+	pin    string // of a certificate that was trusted just now
+	failed error  // the last attempt
 }
 
 // connect carries out the actions of the Link until it is up, and returns the session; until it has stopped, and returns
@@ -202,6 +206,7 @@ func (k *connector) carryOut(ctx context.Context, act core.Action) ([]core.Actio
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		k.failed = act.Err
 		if k.line != nil {
 			k.line.down(act.Err, act.At)
 		}

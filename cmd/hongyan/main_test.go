@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -161,6 +162,8 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"nonsense"}, 2, `hongyan: there is no command "nonsense"` + "\n  hongyan --help shows how\n"},
 		{[]string{"sned"}, 2, `did you mean "send"?`},
 		{[]string{"user", "nonsense"}, 2, `there is no command "user nonsense"`},
+		{[]string{"group", "list", "--profile", empty}, 2, `there is no command "group list"`},
+		{[]string{"group", "--nonsense"}, 2, "unknown flag: --nonsense"},
 		{[]string{"user", "add"}, 2, "this is written: hongyan user add NAME"},
 		{[]string{"version", "too", "much"}, 2, "this is written: hongyan version"},
 		{[]string{"version", "--nonsense"}, 2, "unknown flag: --nonsense"},
@@ -256,5 +259,20 @@ func TestDefaultPort(t *testing.T) {
 	listens := config.Default().Listen
 	if want := []string{net.JoinHostPort("127.0.0.1", client.DefaultPort)}; !slices.Equal(listens, want) {
 		t.Errorf("a server listens on %v, clients look for it on %v", listens, want)
+	}
+}
+
+// TestInterrupted: who presses Ctrl-C knows it, but not what has become of a message.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"": fmt.Errorf("asking: %w", context.Canceled),
+		"hongyan: the message waits in the outbox: context canceled\n  it goes out later\n": withHint(
+			&client.QueuedError{Err: context.Canceled}, "it goes out later"),
+	} {
+		var errs strings.Builder
+		if status := report(&errs, err); status != exitInterrupted || errs.String() != want {
+			t.Errorf("%v: status %d and\n%s", err, status, errs.String())
+		}
 	}
 }

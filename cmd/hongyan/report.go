@@ -55,7 +55,8 @@ func report(w io.Writer, err error) int {
 	if silent, ok := errors.AsType[silentError](err); ok {
 		return int(silent)
 	}
-	if errors.Is(err, context.Canceled) {
+	interrupted := errors.Is(err, context.Canceled)
+	if _, hinted := errors.AsType[*hintedError](err); interrupted && !hinted {
 		return exitInterrupted
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -71,6 +72,9 @@ func report(w io.Writer, err error) int {
 	}
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
+	}
+	if interrupted {
+		return exitInterrupted
 	}
 	return exitFailed
 }

@@ -25,7 +25,7 @@ Start a server, make an account, log in, and send a message:
 
   hongyan serve
   hongyan user add alice
-  hongyan login --server 127.0.0.1:7878 --user alice
+  hongyan login --server localhost --user alice
   hongyan send --to alice "note to self"`,
 		SilenceErrors: true, // report prints them
 		SilenceUsage:  true,
@@ -62,7 +62,12 @@ func family(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 // refuseWrongUse has every way of calling c or a command below it wrongly end in a usageError.
 func refuseWrongUse(c *cobra.Command) {
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return wrongUse(c, err) })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if words := c.Flags().Args(); len(words) > 0 && c.HasSubCommands() {
+			err = noCommand(c, words[0]) // whose flags are not known either
+		}
+		return wrongUse(c, err)
+	})
 	if args := c.Args; args != nil {
 		c.Args = func(c *cobra.Command, list []string) error {
 			if err := args(c, list); err != nil {
@@ -84,14 +89,19 @@ func refuseWrongUse(c *cobra.Command) {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			err := fmt.Errorf("there is no command %q", strings.Join(append(strings.Fields(c.CommandPath())[1:], args[0]), " "))
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				err = fmt.Errorf("%w; did you mean %q?", err, near[0])
-			}
-			return wrongUse(c, err)
+			return wrongUse(c, noCommand(c, args[0]))
 		}
 	}
 	for _, sub := range c.Commands() {
 		refuseWrongUse(sub)
 	}
+}
+
+// noCommand says that c has no command of that name.
+func noCommand(c *cobra.Command, name string) error {
+	err := fmt.Errorf("there is no command %q", strings.Join(append(strings.Fields(c.CommandPath())[1:], name), " "))
+	if near := c.SuggestionsFor(name); len(near) > 0 {
+		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
+	}
+	return err
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/hongyan-im/hongyan/client"
 )
 
+// noticeAfter is how long a person waits without a word.
+const noticeAfter = 3 * time.Second
+
 func sendCommand() *cobra.Command {
 	var to string
 	var asJSON bool
@@ -47,6 +50,10 @@ outbox and goes out with the next send, sync or chat; the exit status is 1 then.
 		if err != nil {
 			return err
 		}
+		waiting := time.AfterFunc(noticeAfter, func() {
+			fmt.Fprintln(c.ErrOrStderr(), "hongyan: still trying; Ctrl-C leaves the message in the outbox")
+		})
+		defer waiting.Stop()
 		late := fmt.Errorf("there was no acknowledgement within %s", timeout)
 		ctx, cancel := context.WithTimeoutCause(c.Context(), timeout, late)
 		defer cancel()
@@ -65,11 +72,18 @@ outbox and goes out with the next send, sync or chat; the exit status is 1 then.
 
 // messageText is the argument, or all of standard input without the last line end.
 func messageText(in io.Reader, argument string) (string, error) {
-	if argument != "-" {
-		return argument, nil
+	text := argument
+	if argument == "-" {
+		all, err := io.ReadAll(io.LimitReader(in, hongyan.MaxText+2)) // more is refused by its length
+		if err != nil {
+			return "", fmt.Errorf("cannot read the text: %w", err)
+		}
+		text = strings.TrimSuffix(string(all), "\n")
 	}
-	text, err := io.ReadAll(io.LimitReader(in, hongyan.MaxText+2)) // more is refused by its length
-	return strings.TrimSuffix(string(text), "\n"), err
+	if text == "" {
+		return "", errors.New("there is no text to send")
+	}
+	return text, nil
 }
 
 // sentLine is the acknowledgement of a message.
