@@ -30,11 +30,11 @@ const Prefix = "/v1/"
 
 // Limits of the short link. Those that the long link has too are the same.
 const (
-	MaxBody       = wire.MaxFrame       // bytes of a request's body
-	MaxBodyUnauth = wire.MaxFrameUnauth // of one that comes without a token
-	BodyTime      = time.Minute         // for a whole body to arrive
-	BodyUnauth    = 10 * time.Second    // for one that comes without a token
-	MaxHeld       = 20_000              // Syncs that are held for news at a time, those of streams included
+	MaxBody        = wire.MaxFrame       // bytes of a request's body
+	MaxBodyUnauth  = wire.MaxFrameUnauth // of one that comes without a token
+	BodyTime       = time.Minute         // for a whole body to arrive
+	BodyTimeUnauth = 10 * time.Second    // for one that comes without a token
+	MaxHeld        = 20_000              // Syncs that are held for news at a time, those of streams included
 )
 
 // Peer is what is known of the other side.
@@ -67,6 +67,8 @@ type API struct {
 	streams streams
 	tickets *tickets
 	metrics *metrics
+
+	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
 }
 
 // route is what answers one path.
@@ -80,6 +82,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
+		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	a.routes = map[string]route{
 		"events":        {http.MethodGet, (*exchange).events},

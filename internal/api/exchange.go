@@ -160,9 +160,9 @@ var errGone = errors.New("api: the client has gone")
 
 // body reads the request's body within the limits of who asks.
 func (x *exchange) body() ([]byte, error) {
-	limit, span := MaxBody, BodyTime
+	limit, span := MaxBody, x.api.bodyTime
 	if x.caller.User == 0 && !x.caller.Operator {
-		limit, span = MaxBodyUnauth, BodyUnauth
+		limit, span = MaxBodyUnauth, x.api.bodyTimeUnauth
 	}
 	tooLarge := hongyan.Errorf(hongyan.TooLarge, "the body has more than %d bytes", limit).
 		WithHint("before authentication bodies are short; afterwards send less at once")
