@@ -11,8 +11,8 @@ import (
 const (
 	idleRead   = 512      // each connection's own: most input fits, and an idle connection holds nothing more
 	busyRead   = 16 << 10 // pooled, taken by a connection while more comes than that
-	copySize   = 16 << 10 // pooled with the next, for what Conn.Write copies
-	writeBatch = 64 << 10 // pooled, taken by a connection while something is queued
+	copySize   = 16 << 10 // pooled, for what Conn.Write copies
+	writeBatch = 64 << 10 // of what is encoded to be written together, unless a single item is larger
 )
 
 // busyFor is how long a connection that has nothing more to read keeps its busy buffer.
@@ -271,9 +271,9 @@ type output struct {
 	next   int
 	copies []byte // what the Items of Conn.Write in the queue refer to
 
-	spare  []byte           // what copies was before: the batch refers to it
-	batch  []entry          // taken from the queue to be encoded
-	encode [writeBatch]byte // into this
+	spare   []byte  // what copies was before: the batch refers to it
+	batch   []entry // taken from the queue to be encoded
+	encoded []byte  // the batch, as it goes on the wire
 }
 
 // keptEntries is how many entries the arrays of a pooled output may have.
@@ -339,6 +339,9 @@ func (o *output) discard() {
 // release gives o back to the pool. Nothing is queued.
 func (o *output) release() {
 	o.copies, o.spare = o.copies[:0], o.spare[:0]
+	if cap(o.encoded) > 2*writeBatch {
+		o.encoded = nil
+	}
 	if cap(o.queue) > keptEntries || cap(o.batch) > keptEntries {
 		o.queue, o.batch = nil, nil
 	}

@@ -59,10 +59,11 @@ func (c *conn) take() (out *output, file *part, then func()) {
 
 // encode returns the batch as it goes on the wire.
 func (c *conn) encode(out *output) []byte {
-	wire := out.encode[:0]
+	wire := out.encoded[:0]
 	for _, e := range out.batch {
 		wire = e.handler.Encode(wire, e.Item)
 	}
+	out.encoded = wire
 	clear(out.batch)
 	c.wrote(c.taken - len(wire)) // the same bytes, in another number
 	return wire

@@ -1,9 +1,9 @@
 package gate
 
 import (
-	"net"
 	"net/netip"
 	"testing"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -29,13 +29,11 @@ func TestLimits(t *testing.T) {
 	var inside []*conn
 	enter := func(addr, want string) *conn {
 		t.Helper()
-		c := &conn{s: s, peer: Peer{Operator: true}, gauge: s.m.connections.WithLabelValues("new")}
-		if addr != "operator" {
-			ap := netip.MustParseAddrPort(addr)
-			c.peer = Peer{Addr: ap, Loopback: ap.Addr().IsLoopback()}
+		c := &conn{s: s, operator: addr == "operator"}
+		if !c.operator {
+			c.addr = netip.MustParseAddrPort(addr)
 		}
-		c.raw, _ = net.Pipe()
-		if got := s.enter(c); got != want {
+		if got := s.register(c); got != want {
 			t.Fatalf("%s: refused for %q, want %q", addr, got, want)
 		}
 		if want == "" {
@@ -62,8 +60,8 @@ func TestLimits(t *testing.T) {
 	for _, c := range inside {
 		c.release()
 	}
-	if len(s.addresses) != 0 || s.counted != 0 || s.operators != 0 || len(s.conns) != 0 {
-		t.Errorf("left behind: %v, %d, %d, %d", s.addresses, s.counted, s.operators, len(s.conns))
+	if len(s.addresses) != 0 || s.counted != 0 || s.operators != 0 || s.conns != nil {
+		t.Errorf("left behind: %v, %d, %d, %v", s.addresses, s.counted, s.operators, s.conns)
 	}
 	inside = nil
 	for range 6 {
@@ -79,40 +77,61 @@ func TestNoLimitPerAddress(t *testing.T) {
 	t.Parallel()
 	s := listenNowhere(t, 100, 0, 0)
 	for i := range 100 {
-		c := &conn{
-			s: s, gauge: s.m.connections.WithLabelValues("new"),
-			peer: Peer{Addr: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i))},
-		}
-		if reason := s.enter(c); reason != "" {
+		c := &conn{s: s, addr: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i))}
+		if reason := s.register(c); reason != "" {
 			t.Fatalf("connection %d was refused for %q", i, reason)
 		}
 		defer c.release()
 	}
 }
 
-func TestPeerOfMappedAddress(t *testing.T) {
+func TestPeer(t *testing.T) {
 	t.Parallel()
+	s := listenNowhere(t, 10, 0, 10)
 	for addr, want := range map[string]Peer{
-		"::ffff:127.0.0.1": {
+		"[::ffff:127.0.0.1]:80": {
 			Addr: netip.MustParseAddrPort("127.0.0.1:80"), Transport: TransportNew, Secure: true, Loopback: true,
 		},
-		"::ffff:192.0.2.1": {Addr: netip.MustParseAddrPort("192.0.2.1:80"), Transport: TransportNew},
-		"2001:db8::1":      {Addr: netip.MustParseAddrPort("[2001:db8::1]:80"), Transport: TransportNew},
+		"[::ffff:192.0.2.1]:80": {Addr: netip.MustParseAddrPort("192.0.2.1:80"), Transport: TransportNew},
+		"[2001:db8::1]:80":      {Addr: netip.MustParseAddrPort("[2001:db8::1]:80"), Transport: TransportNew},
 	} {
-		raw := fakeConn{addr: &net.TCPAddr{IP: net.ParseIP(addr), Port: 80}}
-		if got := peerOf(raw); got != want {
+		c := s.enter(netip.MustParseAddrPort(addr), false)
+		if got := c.peer(); got != want {
 			t.Errorf("%s: %+v, want %+v", addr, got, want)
 		}
+		c.release()
+	}
+	c := s.enter(netip.AddrPort{}, true)
+	want := Peer{Addr: netip.AddrPort{}, Transport: TransportNew, Secure: true, Operator: true}
+	if got := c.peer(); got != want {
+		t.Errorf("operator: %+v, want %+v", got, want)
+	}
+	c.release()
+}
+
+// TestLateConnection enters when the server has begun to leave: nothing may join what is waited for.
+func TestLateConnection(t *testing.T) {
+	t.Parallel()
+	s := listenNowhere(t, 10, 0, 10)
+	early := s.enter(netip.MustParseAddrPort("192.0.2.1:1000"), false)
+	s.mu.Lock()
+	s.leave()
+	s.mu.Unlock()
+	if early.detect(nil) != nil {
+		t.Error("a connection that has not spoken is carried by a server that leaves")
+	}
+	if s.enter(netip.MustParseAddrPort("192.0.2.1:1000"), false) != nil {
+		t.Error("a connection was let in by a server that leaves")
 	}
 }
 
-// fakeConn has an address and nothing else.
-type fakeConn struct {
-	net.Conn
-	addr net.Addr
+// TestSize pins what the gate keeps of every connection on top of its carrier, its session and what is under way.
+func TestSize(t *testing.T) {
+	t.Parallel()
+	if n := unsafe.Sizeof(conn{}) + unsafe.Sizeof(longLink{}); n > 150 {
+		t.Errorf("%d bytes for each connection", n)
+	}
 }
-
-func (c fakeConn) RemoteAddr() net.Addr { return c.addr }
 
 func TestMetricsCannotBeTwice(t *testing.T) {
 	t.Parallel()

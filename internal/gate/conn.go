@@ -1,60 +1,80 @@
 package gate
 
 import (
-	"crypto/tls"
-	"errors"
 	"net"
 	"net/netip"
-	"os"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/hongyan-im/hongyan/internal/carrier"
 )
 
-// First bytes of what is spoken here.
-const (
-	firstTLS  = 0x16 // a handshake record, RFC 8446 §5.1
-	firstLong = 0x00 // a frame's length, below 16 MiB by every limit
-)
-
-// conn is an accepted connection until it is released.
+// conn is what the gate keeps of a connection from its acceptance to its end, whatever carries it and whatever it
+// speaks: its place in the counts, and how to end it. There may be a million, so it has nothing that can be computed.
 type conn struct {
-	s     *Server
-	raw   net.Conn         // TCP or unix
-	peer  Peer             // its goroutine's; Transport changes under s.mu
-	gauge prometheus.Gauge // that counts it
+	s    *Server
+	addr netip.AddrPort // zero on a unix socket
 
-	session Session // once it speaks the long link; under s.mu
+	held       ender   // who carries it at present; nil before anybody does. Under s.mu
+	session    Session // once it speaks the long link; under s.mu
+	prev, next *conn   // in s.conns; under s.mu
+	speaks     transport
+	operator   bool
+	tls        bool // its handshake is over; its carrier's
 }
 
-// admit lets a connection in, if the limits do, and serves it.
-func (s *Server) admit(raw net.Conn) {
+// ender is a connection as the gate ends it: a carrier.Conn, or a net.Conn that was detached.
+type ender interface{ Abort() }
+
+// transport is a Transport in one byte.
+type transport uint8
+
+const (
+	speaksNew transport = iota
+	speaksTCP
+	speaksTLS
+	speaksUnix
+	speaksHTTP
+	speaksHTTPS
+)
+
+var transports = [...]Transport{
+	speaksNew: TransportNew, speaksTCP: TransportTCP, speaksTLS: TransportTLS, speaksUnix: TransportUnix,
+	speaksHTTP: TransportHTTP, speaksHTTPS: TransportHTTPS,
+}
+
+// admit lets a connection from a TCP listener in, if the limits do. nil: they do not.
+func (s *Server) admit(c carrier.Conn, remote netip.AddrPort) carrier.Handler {
+	in := s.enter(remote, false)
+	if in == nil {
+		return nil
+	}
+	return in.detect(c)
+}
+
+// enter counts a connection in. nil: a limit keeps it out.
+func (s *Server) enter(remote netip.AddrPort, operator bool) *conn {
 	s.m.accepted.Inc()
-	c := &conn{s: s, raw: raw, peer: peerOf(raw), gauge: s.m.connections.WithLabelValues(string(TransportNew))}
-	if reason := s.enter(c); reason != "" {
+	c := &conn{s: s, addr: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), operator: operator}
+	if reason := s.register(c); reason != "" {
 		c.refuse(reason)
-		_ = raw.Close()
-		return
+		return nil
 	}
-	go c.serve()
+	return c
 }
 
-func peerOf(raw net.Conn) Peer {
-	addr, ok := raw.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return Peer{Transport: TransportNew, Secure: true, Operator: true}
+// peer is what is known of the other side.
+func (c *conn) peer() Peer {
+	loopback := c.addr.Addr().IsLoopback()
+	return Peer{
+		Addr: c.addr, Transport: transports[c.speaks], Secure: c.tls || loopback || c.operator, TLS: c.tls,
+		Loopback: loopback, Operator: c.operator,
 	}
-	ap := addr.AddrPort()
-	ap = netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	loopback := ap.Addr().IsLoopback()
-	return Peer{Addr: ap, Transport: TransportNew, Secure: loopback, Loopback: loopback}
 }
 
 // network is what Limits.PerAddress counts for a peer; false: nothing. An IPv6 host commonly has a whole /64, so its
 // single addresses mean nothing.
-func (p Peer) network() (netip.Addr, bool) {
-	addr := p.Addr.Addr()
-	if !addr.IsValid() || p.Loopback {
+func (c *conn) network() (netip.Addr, bool) {
+	addr := c.addr.Addr()
+	if !addr.IsValid() || addr.IsLoopback() {
 		return netip.Addr{}, false
 	}
 	if addr.Is6() {
@@ -67,14 +87,16 @@ func (p Peer) network() (netip.Addr, bool) {
 	return addr, true
 }
 
-// enter registers c, or says which limit keeps it out.
-func (s *Server) enter(c *conn) (reason string) {
+// register counts c in, or says what keeps it out.
+func (s *Server) register(c *conn) (reason string) {
 	lim := &s.cfg.Limits
-	network, limited := c.peer.network()
+	network, limited := c.network()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case c.peer.Operator:
+	case s.stopped:
+		return refusedDraining
+	case c.operator:
 		if s.operators >= lim.Operators {
 			return refusedOperators
 		}
@@ -89,19 +111,29 @@ func (s *Server) enter(c *conn) (reason string) {
 			s.addresses[network]++
 		}
 	}
-	s.conns[c] = struct{}{}
+	if c.next = s.conns; c.next != nil {
+		c.next.prev = c
+	}
+	s.conns = c
 	s.connections.Add(1)
-	c.gauge.Inc()
+	s.m.open[c.speaks].Inc()
 	return ""
 }
 
-// release is the opposite of enter: the connection is closed, and none of its goroutines has anything left to do.
+// release is the opposite of register: the connection is closed, and none of its goroutines has anything left to do.
 func (c *conn) release() {
 	s := c.s
-	network, limited := c.peer.network()
+	network, limited := c.network()
 	s.mu.Lock()
-	delete(s.conns, c)
-	if c.peer.Operator {
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		s.conns = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	}
+	if c.operator {
 		s.operators--
 	} else {
 		s.counted--
@@ -112,90 +144,36 @@ func (c *conn) release() {
 		}
 	}
 	s.mu.Unlock()
-	c.gauge.Dec()
+	s.m.open[c.speaks].Dec()
 	s.connections.Done()
 }
 
 func (c *conn) refuse(reason string, attrs ...any) {
 	c.s.m.refused.WithLabelValues(reason).Inc()
-	c.s.log.Debug("connection refused", append(attrs, "reason", reason, "peer", c.peer.Addr, "operator", c.peer.Operator)...)
+	c.s.log.Debug("connection refused", append(attrs, "reason", reason, "peer", c.addr, "operator", c.operator)...)
 }
 
-// serve finds out what c speaks and hands it to who understands that.
-func (c *conn) serve() {
-	rw := c.raw
-	first := c.first(rw)
-	if len(first) > 0 && first[0] == firstTLS && c.s.cfg.TLS != nil {
-		if rw = c.secure(first); rw != nil {
-			first = c.first(rw)
-		} else {
-			first = nil
-		}
-	}
-	switch {
-	case len(first) == 0:
-	case first[0] == firstLong:
-		// On a new stack: finding out has made this one deep, most of all a TLS handshake, and the connection may stay
-		// for days.
-		go c.carry(rw, first)
-		return
-	case 'A' <= first[0] && first[0] <= 'Z' && c.s.http != nil:
-		c.s.http.take(c, rw, first)
-		return
-	default:
-		c.refuse(refusedUnknown, "first_byte", first[0])
-	}
-	_ = c.raw.Close()
-	c.release()
+// hold says who carries c from now on. False: the server is leaving, nobody is to carry it.
+func (c *conn) hold(by ender) bool {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.held = by
+	return !c.s.closed && (!c.s.stopped || c.speaks != speaksNew)
 }
 
-// first waits for the peer's first bytes and returns what has come, in an array of idleRead bytes; nil if it did not
-// speak.
-func (c *conn) first(rw net.Conn) []byte {
-	_ = c.raw.SetReadDeadline(time.Now().Add(c.s.cfg.Limits.FirstByte))
-	buf := make([]byte, idleRead)
-	n, err := rw.Read(buf)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.refuse(refusedSilent)
-	}
-	return buf[:n]
+// is says what c has turned out to speak.
+func (c *conn) is(t transport) {
+	c.s.mu.Lock()
+	before := c.speaks
+	c.speaks = t
+	c.s.mu.Unlock()
+	c.s.m.open[before].Dec()
+	c.s.m.open[t].Inc()
 }
 
-// secure does the TLS handshake that begins with first; nil if it failed.
-func (c *conn) secure(first []byte) net.Conn {
-	tc := tls.Server(&replay{Conn: c.raw, first: first}, c.s.cfg.TLS)
-	_ = c.raw.SetDeadline(time.Now().Add(c.s.cfg.Limits.Handshake))
-	if err := tc.Handshake(); err != nil {
-		c.s.m.handshakes.Inc()
-		c.s.log.Debug("TLS handshake failed", "peer", c.peer.Addr, "error", err)
-		return nil
-	}
-	_ = c.raw.SetDeadline(time.Time{})
-	c.peer.TLS, c.peer.Secure = true, true
-	return tc
-}
-
-// carry drives a session over c until it ends. Every carrier begins here.
-func (c *conn) carry(rw net.Conn, first []byte) {
-	_ = c.raw.SetReadDeadline(time.Time{})
-	switch {
-	case c.peer.TLS:
-		c.is(TransportTLS)
-	case c.peer.Operator:
-		c.is(TransportUnix)
-	default:
-		c.is(TransportTCP)
-	}
-	l := &link{raw: c.raw, rw: rw, lim: &c.s.cfg.Limits, m: c.s.m}
-	l.in.idle = first[:cap(first)]
-	l.in.session = c.open(l)
-	l.run(first)
-	c.release()
-}
-
-// open makes the session, and tells it at once if the server is leaving.
+// open makes the session of c, and tells it at once if the server is leaving.
 func (c *conn) open(l Link) Session {
-	session := c.s.cfg.Open(l, c.peer)
+	session := c.s.cfg.Open(l, c.peer())
 	c.s.mu.Lock()
 	c.session = session
 	tell := c.s.tell
@@ -206,29 +184,16 @@ func (c *conn) open(l Link) Session {
 	return session
 }
 
-// is says what c has turned out to speak.
-func (c *conn) is(t Transport) {
-	c.s.mu.Lock()
-	c.peer.Transport = t
-	c.s.mu.Unlock()
-	c.gauge.Dec()
-	c.gauge = c.s.m.connections.WithLabelValues(string(t))
-	c.gauge.Inc()
-}
+// detached is a connection that no carrier has.
+type detached struct{ net.Conn }
 
-// replay is a connection whose first bytes have been read already.
-type replay struct {
-	net.Conn
-	first []byte
-}
+func (d detached) Abort() { cut(d.Conn) }
 
-func (r *replay) Read(b []byte) (int, error) {
-	if len(r.first) == 0 {
-		return r.Conn.Read(b)
+// cut closes a connection without an orderly end: by a TCP reset, with which the operating system forgets what it still
+// holds for the peer. For one that does not read that can be megabytes.
+func cut(raw net.Conn) {
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
 	}
-	n := copy(b, r.first)
-	if r.first = r.first[n:]; len(r.first) == 0 {
-		r.first = nil // the array is not needed any more
-	}
-	return n, nil
+	_ = raw.Close()
 }

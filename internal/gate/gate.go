@@ -1,15 +1,13 @@
-// Package gate is where connections come in: it listens, recognises by the first bytes what a peer speaks, and carries
-// the frames of the long link between the network and the session that answers them.
+// Package gate is where connections come in: it listens, counts who may, recognises by the first bytes what a peer
+// speaks, and drives the session that answers the frames of the long link.
 //
-//	listener ─► admit ─► first byte ─┬─ 0x16 ─► TLS handshake ─► first byte again
-//	                                 ├─ 0x00 ─► carrier ◄─► Session (through Link)
-//	                                 └─ A–Z ──► net/http ─► the application's handler
+//	listener ─► enter ─► carrier ◄─► detector ─┬─ 0x00 ─► Become   longLink ◄─► Session (through Link)
+//	                        ▲                  ├─ A–Z ──► Detach   net/http ─► the application's handler
+//	                        └─ TLS handshake ◄─┴─ 0x16 ─► Detach
 //
-// A carrier moves the frames of one kind of connection and knows nothing of what they mean. The one in this package
-// gives every connection a goroutine, which reads, calls the Session and owns the connection's life, and, while
-// something is queued, a second one that writes; it carries TCP, TLS and unix sockets on every system. Other carriers
-// take their place at conn.carry, where a connection's protocol is known and its first bytes are at hand, and prove
-// themselves with the suite in gatetest.
+// How bytes move is the business of a carrier (package carrier), what they mean that of a carrier.Handler. TLS, unix
+// sockets, and on systems without epoll everything, are carried by a goroutine each; plain TCP connections by what
+// Config.Carrier says. Whatever carries the long link passes the suite in gatetest.
 package gate
 
 import (
@@ -50,13 +48,12 @@ type Opener func(l Link, p Peer) Session
 // within a method of Link, so a session may use its Link while it holds its own locks. A method must not wait for the
 // peer or for the Link: nothing is read meanwhile, and what it queues is written when it returns.
 type Session interface {
-	// Limit is the size of the largest frame that is accepted at present, in bytes and above zero. The carrier asks
-	// whenever bytes arrive, for what allows more, such as a login, may be decided on another goroutine.
+	// Limit is the size of the largest frame that is accepted at present, in bytes and above zero. It is asked for
+	// before every frame, also because what allows more, such as a login, may be decided on another goroutine.
 	Limit() int
 
-	// Frame takes the next frame; the body is valid during the call only. It returns the Limit for the frames behind
-	// it, which may have arrived already.
-	Frame(now time.Time, f wire.Frame) (limit int)
+	// Frame takes the next frame; the body is valid during the call only.
+	Frame(now time.Time, f wire.Frame)
 
 	// Broken says that the stream cannot be read on (wire.ErrLength and its kin). The session answers with a Close
 	// frame through Link.Close; if it does not, the carrier closes the link without one.

@@ -34,7 +34,7 @@ func newHTTPSide(s *Server) *httpSide {
 		MaxHeaderBytes:    maxHTTPHead,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, c.(httpPeer).base().c.peer)
+			return context.WithValue(ctx, peerKey{}, c.(httpPeer).base().c.peer())
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch hc := c.(httpPeer).base(); state {
@@ -51,21 +51,23 @@ func newHTTPSide(s *Server) *httpSide {
 
 // take hands over a connection that belongs to net/http from now on.
 func (h *httpSide) take(c *conn, rw net.Conn, first []byte) {
-	_ = c.raw.SetReadDeadline(time.Time{})
-	hc := &httpConn{replay: replay{Conn: rw, first: first}, c: c}
+	hc := &httpConn{replay: replay{Conn: rw, first: first}, c: c, raw: rawOf(rw)}
 	var handed net.Conn = hc
 	if tc, ok := rw.(*tls.Conn); ok {
-		c.is(TransportHTTPS)
+		c.is(speaksHTTPS)
 		handed = httpsConn{hc, tc}
 	} else {
-		c.is(TransportHTTP)
+		c.is(speaksHTTP)
 	}
-	select {
-	case h.conns <- handed:
-	case <-h.done:
-		_ = c.raw.Close()
-		hc.end()
+	if c.hold(detached{hc.raw}) {
+		select {
+		case h.conns <- handed:
+			return
+		case <-h.done:
+		}
 	}
+	_ = hc.raw.Close()
+	hc.end()
 }
 
 func (h *httpSide) close() {
@@ -103,6 +105,7 @@ func PeerOf(ctx context.Context) (Peer, bool) {
 type httpConn struct {
 	replay
 	c        *conn
+	raw      net.Conn // under a TLS connection
 	hijacked atomic.Bool
 	ended    sync.Once
 }
@@ -113,7 +116,7 @@ func (hc *httpConn) base() *httpConn { return hc }
 
 func (hc *httpConn) Read(b []byte) (int, error) {
 	n, err := hc.replay.Read(b)
-	hc.c.s.m.received.Add(float64(n))
+	hc.c.s.counters.Received.Add(uint64(n))
 	return n, err
 }
 
@@ -123,7 +126,7 @@ func (hc *httpConn) Write(b []byte) (written int, err error) {
 	for len(b) > 0 && err == nil {
 		hc.armWrite()
 		var n int
-		n, err = hc.Conn.Write(b[:min(len(b), writeBatch)])
+		n, err = hc.Conn.Write(b[:min(len(b), maxHTTPWrite)])
 		hc.wrote(n, err)
 		written += n
 		b = b[n:]
@@ -140,7 +143,7 @@ func (hc *httpConn) ReadFrom(r io.Reader) (copied int64, err error) {
 	}
 	for left := lr.N; left > 0; {
 		hc.armWrite()
-		lr.N = min(left, writeBatch)
+		lr.N = min(left, maxHTTPWrite)
 		n, err := io.Copy(hc.Conn, lr)
 		short := lr.N > 0
 		hc.wrote(int(n), err)
@@ -155,20 +158,20 @@ func (hc *httpConn) ReadFrom(r io.Reader) (copied int64, err error) {
 }
 
 func (hc *httpConn) armWrite() {
-	_ = hc.c.raw.SetWriteDeadline(time.Now().Add(hc.c.s.cfg.Limits.Write))
+	_ = hc.raw.SetWriteDeadline(time.Now().Add(hc.c.s.cfg.Limits.Write))
 }
 
 // wrote counts what was written, and cuts off a client that does not take it: the TLS connection would wait for seconds
 // to say goodbye to it.
 func (hc *httpConn) wrote(n int, err error) {
-	hc.c.s.m.sent.Add(float64(n))
+	hc.c.s.counters.Sent.Add(uint64(n))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		cut(hc.c.raw)
+		cut(hc.raw)
 	}
 }
 
 // CloseWrite lets net/http end its half first when it refuses a request that is still arriving.
-func (hc *httpConn) CloseWrite() error { return hc.Conn.(halfCloser).CloseWrite() }
+func (hc *httpConn) CloseWrite() error { return hc.Conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 func (hc *httpConn) Close() error {
 	err := hc.Conn.Close()

@@ -3,6 +3,8 @@ package gate
 import (
 	"fmt"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/carrier"
 )
 
 // Limits bounds what connections may take. Start from DefaultLimits; the zero Limits stands for them.
@@ -63,10 +65,15 @@ func (l *Limits) check() error {
 	return nil
 }
 
-// Sizes of buffers, in bytes.
+// carrier returns those that are a carrier's.
+func (l *Limits) carrier() carrier.Limits {
+	return carrier.Limits{
+		Write: l.Write, Flush: l.Flush, Linger: l.Linger, SoftQueue: l.SoftQueue, HardQueue: l.HardQueue,
+	}
+}
+
+// Sizes in bytes.
 const (
-	idleRead    = 512      // each connection's own: most frames fit, and an idle connection holds nothing more
-	busyRead    = 16 << 10 // pooled, taken by a connection while frames arrive that are larger
-	writeBatch  = 64 << 10 // pooled, taken by a connection while several frames wait to be written together
-	maxHTTPHead = 32 << 10 // of an HTTP request's headers
+	maxHTTPHead  = 32 << 10 // of an HTTP request's headers
+	maxHTTPWrite = 64 << 10 // of one write of an HTTP answer, which has Limits.Write
 )

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/carrier"
 )
 
 // Bounds of the pause after the system has refused to accept, and how often it is logged.
@@ -86,7 +89,7 @@ func (s *Server) accept(ln net.Listener) {
 		raw, err := ln.Accept()
 		if err == nil {
 			pause = 0
-			s.admit(raw)
+			s.accepted(raw)
 			continue
 		}
 		if errors.Is(err, net.ErrClosed) {
@@ -104,4 +107,19 @@ func (s *Server) accept(ln net.Listener) {
 			return
 		}
 	}
+}
+
+// accepted has a goroutine carry a connection, if the limits let it in.
+func (s *Server) accepted(raw net.Conn) {
+	var remote netip.AddrPort
+	addr, tcp := raw.RemoteAddr().(*net.TCPAddr)
+	if tcp {
+		remote = addr.AddrPort()
+	}
+	c := s.enter(remote, !tcp)
+	if c == nil {
+		_ = raw.Close()
+		return
+	}
+	go carrier.Serve(raw, raw, &s.limits, &s.counters, c.detect)
 }

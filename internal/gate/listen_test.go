@@ -21,9 +21,8 @@ type deaf struct{ link gate.Link }
 
 func open(l gate.Link, _ gate.Peer) gate.Session { return deaf{l} }
 
-func (d deaf) Frame(_ time.Time, f wire.Frame) int {
+func (d deaf) Frame(_ time.Time, f wire.Frame) {
 	d.link.Reply(wire.AppendFrame(nil, wire.Frame{Op: f.Op.Reply(), Seq: f.Seq}))
-	return wire.MaxFrame
 }
 func (d deaf) Limit() int              { return wire.MaxFrame }
 func (d deaf) Broken(time.Time, error) {}

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hongyan-im/hongyan/internal/carrier"
 )
 
 // Config is what a Server is made of.
@@ -31,6 +33,8 @@ type Config struct {
 // Server accepts connections until it is drained or closed.
 type Server struct {
 	cfg       Config
+	limits    carrier.Limits // of cfg.Limits, those of a carrier
+	counters  carrier.Counters
 	log       *slog.Logger
 	m         *metrics
 	http      *httpSide // nil without a handler
@@ -41,12 +45,13 @@ type Server struct {
 	connections sync.WaitGroup // everything that was accepted, each with its goroutines
 
 	mu        sync.Mutex
-	conns     map[*conn]struct{}
-	counted   int // of conns, those that count as Limits.Connections
-	operators int // and the others
+	conns     *conn // the first of all connections
+	counted   int   // of those, the ones that count as Limits.Connections
+	operators int   // and the others
 	addresses map[netip.Addr]int
 	tell      func(Session) // once draining
 	stopped   bool          // stop is closed
+	closed    bool          // nothing is carried any more
 }
 
 // Listen binds every address of cfg and starts to accept. If one cannot be bound it binds none.
@@ -63,17 +68,16 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	m, err := newMetrics(cfg.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("gate: metrics: %w", err)
-	}
 	s := &Server{
 		cfg:       cfg,
+		limits:    cfg.Limits.carrier(),
 		log:       cfg.Log,
-		m:         m,
 		stop:      make(chan struct{}),
-		conns:     make(map[*conn]struct{}),
 		addresses: make(map[netip.Addr]int),
+	}
+	var err error
+	if s.m, err = newMetrics(cfg.Metrics, &s.counters); err != nil {
+		return nil, fmt.Errorf("gate: metrics: %w", err)
 	}
 	if err := s.bind(); err != nil {
 		s.closeListeners()
@@ -103,19 +107,20 @@ func (s *Server) Addrs() []net.Addr {
 // finish and waits until the last connection has ended, and at the end of ctx cuts those that remain, which is the error
 // it returns.
 func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
-	s.stopAccepting()
 	s.mu.Lock()
+	s.leave()
 	s.tell = tell // for sessions that still open
-	open := make([]Session, 0, len(s.conns))
-	for c := range s.conns {
+	open := make([]Session, 0, s.counted+s.operators)
+	for c := s.conns; c != nil; c = c.next {
 		switch {
 		case c.session != nil:
 			open = append(open, c.session)
-		case c.peer.Transport == TransportNew:
-			_ = c.raw.Close()
+		case c.speaks == speaksNew && c.held != nil: // nobody will take those that are not held yet
+			c.held.Abort()
 		}
 	}
 	s.mu.Unlock()
+	s.stopAccepting()
 	for _, session := range open {
 		tell(session)
 	}
@@ -133,7 +138,7 @@ func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
 	case <-ended:
 	case <-ctx.Done():
 		s.mu.Lock()
-		left := len(s.conns)
+		left := s.counted + s.operators
 		s.mu.Unlock()
 		if left > 0 {
 			err = fmt.Errorf("gate: %d connections had to be cut: %w", left, context.Cause(ctx))
@@ -147,26 +152,32 @@ func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
 // Close ends everything at once and returns when the last goroutine has: HTTP handlers have to obey the context of
 // their request.
 func (s *Server) Close() {
-	s.stopAccepting()
 	s.mu.Lock()
-	for c := range s.conns {
-		_ = c.raw.Close() // its goroutine sees that and does the rest
+	s.leave()
+	s.closed = true
+	for c := s.conns; c != nil; c = c.next {
+		if c.held != nil {
+			c.held.Abort() // its carrier does the rest
+		}
 	}
 	s.mu.Unlock()
+	s.stopAccepting()
 	if s.http != nil {
 		s.http.close()
 	}
 	s.connections.Wait()
 }
 
-// stopAccepting closes the listeners and returns when every accept loop has ended: nothing joins s.connections after.
-func (s *Server) stopAccepting() {
-	s.mu.Lock()
+// leave lets nobody in any more: nothing joins s.connections after. Under mu.
+func (s *Server) leave() {
 	if !s.stopped {
 		s.stopped = true
 		close(s.stop)
 	}
-	s.mu.Unlock()
+}
+
+// stopAccepting closes the listeners and returns when every accept loop has ended.
+func (s *Server) stopAccepting() {
 	s.closeListeners()
 	s.accepting.Wait()
 }

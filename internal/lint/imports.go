@@ -45,13 +45,18 @@ var importRules = []importRule{
 		},
 	},
 	{
+		name:    "carrier",
+		says:    "carrier knows bytes, not protocols, and no other package of this module",
+		binds:   shippedUnder("internal/carrier"),
+		forbids: func(_ *file, i imported) bool { return i.ours && !under(i.path, "internal/carrier") },
+	},
+	{
 		name:  "reactor",
-		says:  "the reactor knows bytes, not protocols",
+		says:  "the reactor knows bytes, not protocols: of this module it imports carrier only",
 		binds: shippedUnder("internal/reactor"),
 		forbids: func(_ *file, i imported) bool {
-			return i.ours && under(i.path, "wire", "internal/ws", "internal/session", "internal/gate")
+			return i.ours && i.path != "internal/carrier" && !under(i.path, "internal/reactor")
 		},
-		indirect: true,
 	},
 	{
 		name:  "core",
@@ -59,7 +64,7 @@ var importRules = []importRule{
 		binds: shippedUnder(core...),
 		forbids: func(_ *file, i imported) bool {
 			if i.ours {
-				return under(i.path, "internal/reactor", "internal/gate")
+				return under(i.path, "internal/carrier", "internal/reactor", "internal/gate")
 			}
 			return slices.Contains([]string{"net", "net/http", "os"}, i.path) || under(i.path, drivers...)
 		},

@@ -106,7 +106,6 @@ type conn struct {
 	user  hongyan.UserID
 	token string
 	key   []byte
-	limit int
 }
 
 var secure = Peer{Secure: true}
@@ -128,7 +127,7 @@ func (c *conn) post(op wire.Op, req proto.Message) uint32 {
 			c.r.t.Fatal(err)
 		}
 	}
-	c.limit = c.s.Frame(c.r.Now(), wire.Frame{Op: op, Seq: c.seq, Body: body})
+	c.s.Frame(c.r.Now(), wire.Frame{Op: op, Seq: c.seq, Body: body})
 	return c.seq
 }
 

@@ -87,18 +87,14 @@ func (s *Session) known() bool { return s.caller.User != 0 || s.caller.Operator 
 func (s *Session) Limit() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.limit()
-}
-
-func (s *Session) limit() int {
 	if s.known() {
 		return wire.MaxFrame
 	}
 	return wire.MaxFrameUnauth
 }
 
-// Frame takes the next frame; its body is not kept. It returns the Limit from now on.
-func (s *Session) Frame(now time.Time, f wire.Frame) (limit int) {
+// Frame takes the next frame; its body is not kept.
+func (s *Session) Frame(now time.Time, f wire.Frame) {
 	s.mu.Lock()
 	c := s.caller
 	refusal := s.admit(now, f)
@@ -113,12 +109,11 @@ func (s *Session) Frame(now time.Time, f wire.Frame) (limit int) {
 		s.hub.desk.Do(c, f.Op, f.Body, func(r operation.Reply, err error) { s.answered(f, r, err) })
 	}
 	s.mu.Lock()
-	limit, draining := s.limit(), s.draining != nil
+	draining := s.draining != nil
 	s.mu.Unlock()
 	if draining {
 		s.hub.wake(c.User) // Drain may have done that before this request was parked
 	}
-	return limit
 }
 
 // admit counts a request in, or says why it is not taken. It runs under the lock.

@@ -113,15 +113,16 @@ func TestFramesAreSmallUntilItIsKnownWhoSpeaks(t *testing.T) {
 		t.Errorf("a stranger may send %d bytes", c.s.Limit())
 	}
 	seq := c.post(wire.OpRegister, &wire.RegisterRequest{Name: "alice", Password: "long enough", Device: cli})
-	if c.limit != wire.MaxFrameUnauth {
-		t.Errorf("before the answer %d bytes may be sent", c.limit)
+	if n := c.s.Limit(); n != wire.MaxFrameUnauth {
+		t.Errorf("before the answer %d bytes may be sent", n)
 	}
 	r.Rest()
 	if err := c.result(seq, wire.OpRegister, nil); err != nil || c.s.Limit() != wire.MaxFrame {
 		t.Errorf("after the answer %d bytes may be sent, %v", c.s.Limit(), err)
 	}
-	if c.post(wire.OpHeartbeat, nil); c.limit != wire.MaxFrame {
-		t.Errorf("the next frame may have %d bytes", c.limit)
+	c.post(wire.OpHeartbeat, nil)
+	if n := c.s.Limit(); n != wire.MaxFrame {
+		t.Errorf("the next frame may have %d bytes", n)
 	}
 	if operator := r.open(Peer{Secure: true, Operator: true}); operator.s.Limit() != wire.MaxFrame {
 		t.Errorf("the operator may send %d bytes", operator.s.Limit())

@@ -223,14 +223,13 @@ func (s *probe) Limit() int {
 	return int(s.limit.Load())
 }
 
-func (s *probe) Frame(now time.Time, f wire.Frame) int {
+func (s *probe) Frame(now time.Time, f wire.Frame) {
 	defer s.enter("Frame")()
 	if s.broken.Load() != nil {
 		s.t.Error("Frame was called after Broken")
 	}
 	s.frames.Add(1)
 	s.onFrame(now, f)
-	return int(s.limit.Load())
 }
 
 func (s *probe) Broken(_ time.Time, err error) {
