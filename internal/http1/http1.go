@@ -41,6 +41,8 @@ const (
 	// maxAhead is how many bytes of requests that wait for an earlier answer are kept, and one piece of input more.
 	// Clients that send that much ahead are cut off; hardly any sends anything.
 	maxAhead = 16 << 10
+	// maxBody is the same for a request that is to be handed over and its body, which waits only for answers to leave.
+	maxBody = 1 << 20
 	// maxUnread is how many bytes of answers may wait for the client while further requests are handled.
 	maxUnread = 64 << 10
 	// maxFiles is how many files may wait for the client while further requests are handled: each is a descriptor.
@@ -157,7 +159,11 @@ func (c *Conn) keep(now time.Time, p []byte, quiet bool) {
 	if c.ahead == nil {
 		c.ahead = &ahead{quiet: quiet, look: now.Add(firstLook), wait: firstLook}
 	}
-	if len(c.ahead.bytes) > maxAhead {
+	limit := maxAhead
+	if c.ahead.quiet {
+		limit = maxBody
+	}
+	if len(c.ahead.bytes) > limit {
 		c.over, c.ahead = true, nil
 		c.conn.Close(carrier.Item{})
 		return
