@@ -37,7 +37,8 @@ func (e *engine) idle(r *Report) error {
 	}
 	spent := e.usage().since(from)
 	if len(e.server) > 0 && spent.at > 0 {
-		core := share(spent.user+spent.system, time.Duration(spent.at))
+		user, system := spent.server()
+		core := share(user+system, time.Duration(spent.at))
 		r.IdleCore = &core
 	}
 	return nil

@@ -18,7 +18,8 @@ import (
 // usage is what the server and the generator have used at one moment.
 type usage struct {
 	at           int64         // nanoseconds
-	user, system time.Duration // of the server
+	user, system time.Duration // of the server, in ticks
+	ran          time.Duration // by the server, to the nanosecond; 0 where the kernel does not say
 	worked       time.Duration // by the thread of the generator
 	queued       time.Duration // that it could have worked and had no processor
 }
@@ -32,28 +33,45 @@ func (e *engine) usage() usage {
 		user, system := cpuTime(pid)
 		u.user += user
 		u.system += system
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		for _, task := range tasks {
+			ran, _ := schedstat(task)
+			u.ran += ran
+		}
 	}
 	var self unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_THREAD, &self) == nil {
 		u.worked = time.Duration(self.Utime.Nano() + self.Stime.Nano())
 	}
-	// Nanoseconds on a processor, nanoseconds waiting for one, and a count.
-	if text, err := os.ReadFile("/proc/thread-self/schedstat"); err == nil {
-		if fields := strings.Fields(string(text)); len(fields) > 1 {
-			n, _ := strconv.ParseInt(fields[1], 10, 64)
-			u.queued = time.Duration(n)
-		}
-	}
+	_, u.queued = schedstat("/proc/thread-self/schedstat")
 	return u
+}
+
+// schedstat reads how long a thread has run, and how long it has waited for a processor.
+func schedstat(path string) (ran, queued time.Duration) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, 0
+	}
+	first, _ := strconv.ParseInt(fields[0], 10, 64)
+	second, _ := strconv.ParseInt(fields[1], 10, 64)
+	return time.Duration(first), time.Duration(second)
 }
 
 // since is what was used between two moments; its at is the time between them.
 func (u usage) since(before usage) usage {
-	return usage{u.at - before.at, u.user - before.user, u.system - before.system, u.worked - before.worked, u.queued - before.queued}
+	return usage{
+		u.at - before.at, u.user - before.user, u.system - before.system, u.ran - before.ran, u.worked - before.worked,
+		u.queued - before.queued,
+	}
 }
 
 func (u usage) plus(v usage) usage {
-	return usage{u.at + v.at, u.user + v.user, u.system + v.system, u.worked + v.worked, u.queued + v.queued}
+	return usage{u.at + v.at, u.user + v.user, u.system + v.system, u.ran + v.ran, u.worked + v.worked, u.queued + v.queued}
 }
 
 // settle fills in what count operations took.
@@ -67,11 +85,23 @@ func (e *engine) settle(r *Report, spent usage, count int64) {
 	if len(e.server) == 0 {
 		return
 	}
+	user, system := spent.server()
 	each := 1e6 / float64(count)
 	r.Server = &Server{
-		PIDs: e.server, PerMillion: (spent.user + spent.system).Seconds() * each, User: spent.user.Seconds() * each,
-		System: spent.system.Seconds() * each, Cores: share(spent.user+spent.system, elapsed),
+		PIDs: e.server, PerMillion: (user + system).Seconds() * each, User: user.Seconds() * each, System: system.Seconds() * each,
+		Cores: share(user+system, elapsed),
 	}
+}
+
+// server is the server's CPU time. The kernel gives its two parts in ticks, which is coarse for a short measurement, and
+// their sum for each thread to the nanosecond. A sum that is too small lacks threads that have ended.
+func (u usage) server() (user, system time.Duration) {
+	ticks := u.user + u.system
+	if ticks <= 0 || u.ran < ticks-4*tickLength {
+		return u.user, u.system
+	}
+	user = time.Duration(float64(u.ran) * share(u.user, ticks))
+	return user, u.ran - user
 }
 
 func share(part, whole time.Duration) float64 { return float64(part) / float64(whole) }
