@@ -84,7 +84,13 @@ func New(c Config) (*API, error) {
 		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
 		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
+	page, err := makePage(document)
+	if err != nil {
+		return nil, err
+	}
 	a.routes = map[string]route{
+		"":              show("text/html; charset=utf-8", page),
+		"openapi.json":  show(typeJSON, document),
 		"events":        {http.MethodGet, (*exchange).events},
 		"events/ticket": {http.MethodPost, (*exchange).grantTicket},
 		"events/cookie": {http.MethodPost, (*exchange).grantCookie},
@@ -93,7 +99,6 @@ func New(c Config) (*API, error) {
 		row := &wire.Operations[i]
 		a.routes[Path(row.Name)] = route{http.MethodPost, func(x *exchange) { x.call(row) }}
 	}
-	var err error
 	a.metrics, err = newMetrics(a, c.Metrics)
 	return a, err
 }

@@ -1,0 +1,47 @@
+package openapi
+
+import "github.com/hongyan-im/hongyan/internal/api"
+
+// handWritten are the paths that are no operation of the long link.
+func handWritten() object {
+	refused := object{"$ref": "#/components/responses/Problem"}
+	query := func(name, what string) object {
+		return object{"name": name, "in": "query", "schema": object{"type": "string"}, "description": what}
+	}
+	grant := func(id, summary, what string, schema object) object {
+		return object{"post": object{
+			"operationId": id, "summary": summary, "tags": []any{"device"},
+			"responses": object{
+				"200":     object{"description": what, "content": object{"application/json": object{"schema": schema}}},
+				"default": refused,
+			},
+		}}
+	}
+	return object{
+		api.Prefix + "events": object{"get": object{
+			"operationId": "Events", "tags": []any{"device"},
+			"summary": "streams the account's changes as server-sent events",
+			"description": "Each event is a SyncReply in JSON, and its id is the key after it. Before the stream ends for a reason of " +
+				"the server's, an event of the type problem holds a Problem. Nothing is acknowledged by streaming: use Ack.",
+			"parameters": []any{
+				object{"name": "Last-Event-ID", "in": "header", "schema": object{"type": "string"},
+					"description": "The key to go on from. Browsers send it by themselves."},
+				query("key", "The key to go on from, where the header cannot be set. Without either the stream begins anew."),
+				query("ticket", "A one-time ticket, where neither a header nor a cookie can be sent."),
+			},
+			"security": []any{object{"token": []any{}}, object{"streamTicket": []any{}}, object{"streamCookie": []any{}}},
+			"responses": object{
+				"200": object{"description": "The stream.", "content": object{
+					"text/event-stream": object{"schema": object{"type": "string"}}}},
+				"default": refused,
+			},
+		}},
+		api.Prefix + "events/ticket": grant("StreamTicket", "gives a one-time ticket for a stream", "The ticket.", object{
+			"type": "object", "required": []any{"ticket", "expiresMs"}, "properties": object{
+				"ticket":    object{"type": "string"},
+				"expiresMs": object{"type": "string", "format": "int64", "description": "Unix milliseconds."},
+			}}),
+		api.Prefix + "events/cookie": grant("StreamCookie", "gives a page of this server a cookie for its streams",
+			"The cookie is set.", object{"type": "object"}),
+	}
+}
