@@ -80,7 +80,7 @@ func (s *Service) createGroup(tx *inbox.Tx, c Caller, n NewGroup) (hongyan.Group
 		return hongyan.Group{}, err
 	}
 	if n.ClientID != (hongyan.ClientID{}) {
-		remember(tx, c.User, n.ClientID, digest, id)
+		remember(tx, c.User, n.ClientID, digest, store.Encode(id))
 	}
 	return wholeGroup(tx, id, group, c.User)
 }
@@ -171,10 +171,11 @@ func saveGroup(tx *inbox.Tx, id hongyan.GroupID, g *store.Group, by hongyan.User
 		return err
 	}
 	for i := range notices {
+		content := hongyan.Content{Kind: hongyan.KindNotice, Notice: &notices[i]}
 		err := tx.AddMessage(&hongyan.Message{
 			ID: tx.NewMessageID(), Conversation: hongyan.GroupConversation(id), From: by, FromName: actor.Name,
-			TimeMS: tx.NowMS(), Content: hongyan.Content{Kind: hongyan.KindNotice, Notice: &notices[i]},
-		}, members)
+			TimeMS: tx.NowMS(), Content: content,
+		}, store.Encode(content), members)
 		if err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ func (s *Service) Recall(c Caller, conversation hongyan.ConversationID, o hongya
 			return none{}, err
 		}
 		m.State, m.Content = hongyan.Recalled, hongyan.Content{}
-		store.PutMessage(tx.Tx, m)
+		store.PutMessage(tx.Tx, m, store.Encode(m.Content))
 		ref := store.MessageRef(store.RefRecall, conversation, o)
 		ref.By = c.User
 		change := &hongyan.Change{Recall: &hongyan.Recall{Conversation: conversation, Ordinal: o, ID: m.ID, By: c.User}}

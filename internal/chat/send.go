@@ -25,6 +25,16 @@ type Sent struct {
 	TimeMS       int64                  `cbor:"4,keyasint"`
 }
 
+// encode makes what store.Encode makes.
+func (s Sent) encode() []byte {
+	conversation, _ := s.Conversation.MarshalBinary()
+	b := store.AppendMap(make([]byte, 0, 64), 4)
+	b = store.AppendUint(append(b, 1), uint64(s.ID))
+	b = store.AppendBytes(append(b, 2), conversation)
+	b = store.AppendUint(append(b, 3), uint64(s.Ordinal))
+	return store.AppendInt(append(b, 4), s.TimeMS)
+}
+
 // Send accepts a message: first it looks whether it was seen before, then whether it is allowed, then it takes its place
 // in the conversation and in every member's log.
 func (s *Service) Send(c Caller, d Draft, done func(Sent, error)) {
@@ -42,19 +52,22 @@ func (s *Service) Send(c Caller, d Draft, done func(Sent, error)) {
 		done(Sent{}, hongyan.Errorf(hongyan.TooLarge, "the content is %d bytes, the limit is %d", len(content), hongyan.MaxContent))
 		return
 	}
-	write(s, c, func(tx *inbox.Tx) (Sent, error) { return s.send(tx, c, d, content) }, done)
+	if d.Conversation.IsZero() {
+		write(s, c, func(tx *inbox.Tx) (Sent, error) {
+			to, err := named(tx, d.To) // whether it may be written to is asked after the retry is recognised
+			if err != nil {
+				return Sent{}, err
+			}
+			conversation := hongyan.Direct(c.User, to)
+			return s.send(tx, c, &d, conversation, content, digestOf(conversation, content))
+		}, done)
+		return
+	}
+	digest := digestOf(d.Conversation, content) // here, and not in the one goroutine that writes
+	write(s, c, func(tx *inbox.Tx) (Sent, error) { return s.send(tx, c, &d, d.Conversation, content, digest) }, done)
 }
 
-func (s *Service) send(tx *inbox.Tx, c Caller, d Draft, content []byte) (Sent, error) {
-	conversation := d.Conversation
-	if conversation.IsZero() {
-		to, err := named(tx, d.To) // whether it may be written to is asked after the retry is recognised
-		if err != nil {
-			return Sent{}, err
-		}
-		conversation = hongyan.Direct(c.User, to)
-	}
-	digest := digestOf(conversation, content)
+func (s *Service) send(tx *inbox.Tx, c Caller, d *Draft, conversation hongyan.ConversationID, content []byte, digest [16]byte) (Sent, error) {
 	var sent Sent
 	if seen, err := retried(tx, c.User, d.ClientID, d.FirstAttemptMS, digest, &sent); seen || err != nil {
 		return sent, err
@@ -74,11 +87,11 @@ func (s *Service) send(tx *inbox.Tx, c Caller, d Draft, content []byte) (Sent, e
 		ID: tx.NewMessageID(), Conversation: conversation, From: c.User, FromName: sender.Name,
 		ClientID: d.ClientID, TimeMS: tx.NowMS(), Content: d.Content,
 	}
-	if err := addMessage(tx, m, members); err != nil {
+	if err := addMessage(tx, m, content, members); err != nil {
 		return Sent{}, err
 	}
 	sent = Sent{m.ID, conversation, m.Ordinal, m.TimeMS}
-	remember(tx, c.User, d.ClientID, digest, sent)
+	remember(tx, c.User, d.ClientID, digest, sent.encode())
 	return sent, nil
 }
 
@@ -117,9 +130,14 @@ func (s *Service) mayWrite(tx *inbox.Tx, u hongyan.UserID, c hongyan.Conversatio
 	return []hongyan.UserID{u, peer}, nil
 }
 
-// addMessage gives a message its place, and its members a view of the conversation if they have none yet.
-func addMessage(tx *inbox.Tx, m *hongyan.Message, members []hongyan.UserID) error {
-	if _, _, direct := m.Conversation.Members(); direct {
+// addMessage gives a message its place, and its members a view of the conversation if they have none yet. A view is for
+// ever, so all have one when there was a message before.
+func addMessage(tx *inbox.Tx, m *hongyan.Message, content []byte, members []hongyan.UserID) error {
+	last, err := tx.LastOrdinal(m.Conversation)
+	if err != nil {
+		return err
+	}
+	if _, _, direct := m.Conversation.Members(); direct && last == 0 {
 		for _, u := range members {
 			part := store.Part{User: u, Conversation: m.Conversation}
 			v, err := store.Views.Get(tx, part)
@@ -131,18 +149,14 @@ func addMessage(tx *inbox.Tx, m *hongyan.Message, members []hongyan.UserID) erro
 			}
 		}
 	}
-	return tx.AddMessage(m, members)
+	return tx.AddMessage(m, content, members)
 }
 
 // digestOf tells contents for one conversation apart.
 func digestOf(c hongyan.ConversationID, content []byte) [16]byte {
-	h := sha256.New()
-	id, _ := c.MarshalBinary()
-	h.Write(id)
-	h.Write(content)
-	var d [16]byte
-	copy(d[:], h.Sum(nil))
-	return d
+	b, _ := c.AppendBinary(make([]byte, 0, hongyan.ConversationSize+len(content)))
+	sum := sha256.Sum256(append(b, content...))
+	return [16]byte(sum[:16])
 }
 
 // retried looks for the first attempt of a request. If there was one, its outcome is put into result; if that was for
@@ -159,6 +173,6 @@ func retried(tx *inbox.Tx, u hongyan.UserID, id hongyan.ClientID, firstAttemptMS
 	return true, store.Decode(o.Result, result)
 }
 
-func remember(tx *inbox.Tx, u hongyan.UserID, id hongyan.ClientID, digest [16]byte, result any) {
-	tx.Remember(u, id, store.Original{Digest: digest, Result: store.Encode(result)})
+func remember(tx *inbox.Tx, u hongyan.UserID, id hongyan.ClientID, digest [16]byte, result []byte) {
+	tx.Remember(u, id, store.Original{Digest: digest, Result: result})
 }

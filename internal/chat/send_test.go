@@ -1,12 +1,14 @@
 package chat
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/store"
 )
 
 func TestSendReachesEveryDeviceOfBothSides(t *testing.T) {
@@ -247,5 +249,20 @@ func TestAPermissionThatEndedInTheSameRoundHasEnded(t *testing.T) {
 	}
 	if got := bob.whole(c); !slices.Equal(got, []string{"created", "before"}) {
 		t.Errorf("who was removed reads %q", got)
+	}
+}
+
+// TestSentEncoding holds the bytes against those that reflection makes.
+func TestSentEncoding(t *testing.T) {
+	t.Parallel()
+	for _, s := range []Sent{
+		{}, {ID: 1 << 62, Conversation: hongyan.Direct(1, 1<<53-1), Ordinal: 300, TimeMS: 1 << 40},
+		{ID: 23, Conversation: hongyan.GroupConversation(7), Ordinal: 24, TimeMS: -1},
+	} {
+		got, want := s.encode(), store.Encode(s)
+		var back Sent
+		if err := store.Decode(got, &back); err != nil || back != s || !bytes.Equal(got, want) {
+			t.Errorf("%+v is written as %x, want %x, and read as %+v, %v", s, got, want, back, err)
+		}
 	}
 }

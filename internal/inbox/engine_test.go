@@ -202,7 +202,7 @@ func TestOrdinalsAreDense(t *testing.T) {
 			to := hongyan.UserID(2 + r.IntN(4))
 			do = append(do, func(tx *Tx) error {
 				m := &hongyan.Message{Conversation: hongyan.Direct(1, to), From: 1}
-				if err := tx.AddMessage(m, []hongyan.UserID{1, to}); err != nil {
+				if err := addMessage(tx, m, []hongyan.UserID{1, to}); err != nil {
 					return err
 				}
 				if last[to]++; m.Ordinal != last[to] {
@@ -254,7 +254,7 @@ func TestHints(t *testing.T) {
 	g := newRig(t)
 	m := func(text string, to ...hongyan.UserID) func(tx *Tx) error {
 		return func(tx *Tx) error {
-			return tx.AddMessage(&hongyan.Message{Conversation: hongyan.GroupConversation(9), From: to[0], Content: hongyan.Text(text)}, to)
+			return addMessage(tx, &hongyan.Message{Conversation: hongyan.GroupConversation(9), From: to[0], Content: hongyan.Text(text)}, to)
 		}
 	}
 	texts := func(h Hint) (list []string) {

@@ -134,6 +134,10 @@ func clientID(n uint64) (id hongyan.ClientID) {
 	return id
 }
 
+func addMessage(tx *Tx, m *hongyan.Message, members []hongyan.UserID) error {
+	return tx.AddMessage(m, store.Encode(m.Content), members)
+}
+
 // message is a command that sends a text from the first of the members to all of them.
 func message(text string, members ...hongyan.UserID) func(tx *Tx) error {
 	return func(tx *Tx) error {
@@ -141,7 +145,7 @@ func message(text string, members ...hongyan.UserID) func(tx *Tx) error {
 		if len(members) <= 2 {
 			c = hongyan.Direct(members[0], members[len(members)-1])
 		}
-		return tx.AddMessage(&hongyan.Message{
+		return addMessage(tx, &hongyan.Message{
 			ID: tx.NewMessageID(), Conversation: c, From: members[0], TimeMS: tx.NowMS(), Content: hongyan.Text(text),
 		}, members)
 	}

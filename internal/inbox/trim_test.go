@@ -364,7 +364,7 @@ func TestManyMembers(t *testing.T) {
 				store.Views.Put(tx.Tx, store.Part{User: u, Conversation: c}, &store.ConversationView{Joined: 1})
 			}
 			store.Groups.Put(tx.Tx, id, &group)
-			return tx.AddMessage(&hongyan.Message{Conversation: c, From: 1, TimeMS: tx.NowMS()}, []hongyan.UserID{1})
+			return addMessage(tx, &hongyan.Message{Conversation: c, From: 1, TimeMS: tx.NowMS()}, []hongyan.UserID{1})
 		})
 	}
 	s := NewSweeper(g.shard(), store.Retention{})

@@ -50,15 +50,15 @@ func (tx *Tx) LastOrdinal(c hongyan.ConversationID) (hongyan.Ordinal, error) {
 }
 
 // AddMessage writes the message's body as the next of its conversation, and an entry in the log of each member. It sets
-// the message's ordinal.
-func (tx *Tx) AddMessage(m *hongyan.Message, members []hongyan.UserID) error {
+// the message's ordinal. content is m.Content by store.Encode.
+func (tx *Tx) AddMessage(m *hongyan.Message, content []byte, members []hongyan.UserID) error {
 	last, err := tx.LastOrdinal(m.Conversation)
 	if err != nil {
 		return err
 	}
 	m.Ordinal = last + 1
 	tx.e.ordinals.Add(m.Conversation, m.Ordinal)
-	store.PutMessage(tx.Tx, m)
+	store.PutMessage(tx.Tx, m, content)
 	change := &hongyan.Change{Message: m}
 	for _, u := range members {
 		kind := store.RefMessage

@@ -4,7 +4,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 )
 
-// body is a message as it is kept: what its key does not say.
+// body is a message as it is kept: what its key does not say. appendBody writes it.
 type body struct {
 	ID       hongyan.MessageID    `cbor:"1,keyasint"`
 	From     hongyan.UserID       `cbor:"2,keyasint"`
@@ -15,11 +15,33 @@ type body struct {
 	State    hongyan.MessageState `cbor:"7,keyasint,omitempty"`
 }
 
-// PutMessage writes the one body of a message.
-func PutMessage(tx *Tx, m *hongyan.Message) {
-	tx.set(bodyKey(m.Conversation, m.Ordinal), encode(&body{
-		m.ID, m.From, m.FromName, m.ClientID[:], m.TimeMS, m.Content, m.State,
-	}))
+// PutMessage writes the one body of a message. content is its content by Encode, which whoever sends it has made before
+// it had to wait for its turn.
+func PutMessage(tx *Tx, m *hongyan.Message, content []byte) {
+	tx.set(bodyKey(m.Conversation, m.Ordinal), appendBody(make([]byte, 0, bodyHead+len(m.FromName)+len(content)), m, content))
+}
+
+// bodyHead is the most that a body takes beside the sender's name and the content: the map, seven keys, three numbers of
+// 9 bytes, the head of the name, the client id with its head, and the state.
+const bodyHead = 1 + 7 + 3*9 + 9 + 17 + 2
+
+// appendBody appends what Encode makes of a body.
+func appendBody(b []byte, m *hongyan.Message, content []byte) []byte {
+	pairs := 6
+	if m.State != 0 {
+		pairs = 7
+	}
+	b = AppendMap(b, pairs)
+	b = AppendUint(append(b, 1), uint64(m.ID))
+	b = AppendUint(append(b, 2), uint64(m.From))
+	b = AppendText(append(b, 3), m.FromName)
+	b = AppendBytes(append(b, 4), m.ClientID[:])
+	b = AppendInt(append(b, 5), m.TimeMS)
+	b = append(append(b, 6), content...)
+	if m.State != 0 {
+		b = AppendUint(append(b, 7), uint64(m.State))
+	}
+	return b
 }
 
 // GetMessage reads a message, or nil.

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hongyan-im/hongyan"
@@ -16,6 +18,30 @@ func text(c hongyan.ConversationID, o hongyan.Ordinal) *hongyan.Message {
 	}
 }
 
+func putMessage(tx *Tx, m *hongyan.Message) { PutMessage(tx, m, Encode(m.Content)) }
+
+// TestAppendBody holds the bytes against those that reflection makes.
+func TestAppendBody(t *testing.T) {
+	t.Parallel()
+	recalled := text(direct, 3)
+	recalled.State, recalled.Content = hongyan.Recalled, hongyan.Content{}
+	for _, m := range []*hongyan.Message{
+		{}, text(direct, 1), recalled,
+		{ID: 1<<63 - 1, From: 1<<53 - 1, FromName: strings.Repeat("n", 300), TimeMS: -1, Content: hongyan.Text(strings.Repeat("x", 70_000))},
+		{ID: 23, From: 24, TimeMS: 255, State: 25}, {ID: 256, From: 1 << 16, TimeMS: 1<<32 - 1}, {ID: 1 << 32, TimeMS: -1 << 63},
+	} {
+		content := Encode(m.Content)
+		want := Encode(&body{m.ID, m.From, m.FromName, m.ClientID[:], m.TimeMS, m.Content, m.State})
+		got := appendBody(nil, m, content)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%+v is written as %x, want %x", m, got, want)
+		}
+		if limit := bodyHead + len(m.FromName) + len(content); len(got) > limit {
+			t.Errorf("a body has %d bytes, counted were %d", len(got), limit)
+		}
+	}
+}
+
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
@@ -24,9 +50,9 @@ func TestMessages(t *testing.T) {
 	all := []*hongyan.Message{text(direct, 1), text(direct, 2), recalled}
 	g.write(func(tx *Tx) {
 		for _, m := range all {
-			PutMessage(tx, m)
+			putMessage(tx, m)
 		}
-		PutMessage(tx, text(group, 9))
+		putMessage(tx, text(group, 9))
 		if m, err := GetMessage(tx, direct, 2); err != nil || !reflect.DeepEqual(m, all[1]) {
 			t.Errorf("the transaction reads back %+v, %v", m, err)
 		}
@@ -88,10 +114,10 @@ func TestLastOrdinal(t *testing.T) {
 	last(0)
 	g.write(func(tx *Tx) {
 		for o := hongyan.Ordinal(1); o <= 4; o++ {
-			PutMessage(tx, text(direct, o))
+			putMessage(tx, text(direct, o))
 		}
-		PutMessage(tx, text(group, 9))
-		PutMessage(tx, text(hongyan.Direct(1, 3), 1))
+		putMessage(tx, text(group, 9))
+		putMessage(tx, text(hongyan.Direct(1, 3), 1))
 	})
 	last(4, 1, 2, 3, 4)
 	g.write(func(tx *Tx) { TrimMessages(tx, direct, 2, 4) })
@@ -100,7 +126,7 @@ func TestLastOrdinal(t *testing.T) {
 	last(4)
 	g.open()
 	last(4)
-	g.write(func(tx *Tx) { PutMessage(tx, text(direct, 5)) })
+	g.write(func(tx *Tx) { putMessage(tx, text(direct, 5)) })
 	last(5, 5)
 	if rest, err := Conversations.Get(g.view(), direct); err != nil || *rest != (Conversation{Last: 4, Trimmed: 4}) {
 		t.Errorf("of the conversation is kept %+v, %v", rest, err)
