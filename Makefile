@@ -1,10 +1,11 @@
 # A thin index over the go command and scripts/, which CI calls too.
 
 FUZZTIME ?= 10m
+SEEDS ?= 100000
 PKG ?= ./...
-export FUZZTIME
+export FUZZTIME SEEDS
 
-.PHONY: help build run test test-long generate fmt bench bench-send fuzz
+.PHONY: help build run test test-long generate fmt bench bench-send fuzz sim
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -35,3 +36,6 @@ bench-send: ## measure durable sends against a raw log on the same disk
 
 fuzz: ## run every fuzz target for FUZZTIME (10m by default)
 	@scripts/fuzz
+
+sim: ## simulate clusters under faults for SEEDS seeds (100000 by default)
+	@scripts/sim

@@ -41,10 +41,11 @@ const MaxViolations = 20
 // and that its Holding was recorded.
 func Check(h *History) []Violation {
 	c := &checker{h: h, logs: map[hongyan.ConversationID]map[hongyan.Ordinal]*message{}, sends: map[sendKey][]*Op{},
-		places: map[hongyan.UserID]map[hongyan.Version]place{}}
+		places: map[hongyan.UserID]map[hongyan.Version]place{}, resets: map[Device][]*Commit{}}
 	c.collect()
 	for _, check := range []func(){
-		c.checkProgress, c.checkRetries, c.checkOrder, c.checkCommits, c.checkPages, c.checkHoldings, c.checkReceipts, c.checkViews,
+		c.checkProgress, c.checkRetries, c.checkOrder, c.checkCommits, c.checkPages, c.checkHoldings, c.checkStates,
+		c.checkReceipts, c.checkViews,
 	} {
 		check()
 	}
@@ -58,6 +59,7 @@ type checker struct {
 	logs   map[hongyan.ConversationID]map[hongyan.Ordinal]*message
 	sends  map[sendKey][]*Op
 	places map[hongyan.UserID]map[hongyan.Version]place // what a version of an account is for, messages and recalls
+	resets map[Device][]*Commit
 }
 
 type sendKey struct {
@@ -68,6 +70,7 @@ type sendKey struct {
 // message is one place of a conversation.
 type message struct {
 	hongyan.Message
+	known   Moment // when anybody was first told of it
 	acked   Moment // when its send was first known to be done, 0 never
 	invoked Moment // when its send began, 0 for notices
 	recall  *Op    // that is known to be done
@@ -131,6 +134,11 @@ func (c *checker) collect() {
 			}
 		}
 	}
+	for i := range c.h.Commits {
+		if commit := &c.h.Commits[i]; commit.Reset {
+			c.resets[commit.Device] = append(c.resets[commit.Device], commit)
+		}
+	}
 	for _, o := range c.h.Ops {
 		if m := c.logs[o.Conversation][o.Ordinal]; o.Kind == Recall && m != nil {
 			m.tried = m.tried || o.Completed == 0 || o.Code == 0 || !final(o.Code)
@@ -148,6 +156,9 @@ func final(code hongyan.Code) bool {
 
 // learn adds what somebody was told of a place to the truth, and compares.
 func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
+	if m.State == hongyan.Expired {
+		return nil // it tells nothing but the place
+	}
 	log := c.logs[m.Conversation]
 	if log == nil {
 		log = map[hongyan.Ordinal]*message{}
@@ -155,11 +166,12 @@ func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
 	}
 	known := log[m.Ordinal]
 	if known == nil {
-		known = &message{Message: m}
+		known = &message{Message: m, known: at}
 		log[m.Ordinal] = known
 		c.origin(known, by, at)
 		return known
 	}
+	known.known = min(known.known, at)
 	if known.ID != m.ID || known.From != m.From || known.ClientID != m.ClientID || known.TimeMS != m.TimeMS {
 		c.fail(Order, "%s/%d is message %d of account %d to %s, message %d of account %d to others",
 			m.Conversation, m.Ordinal, m.ID, m.From, by, known.ID, known.From)
@@ -176,7 +188,7 @@ func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
 
 // origin looks for the request that a message comes from.
 func (c *checker) origin(m *message, by string, at Moment) {
-	if m.Content.Kind == hongyan.KindNotice || m.State == hongyan.Expired {
+	if m.Content.Kind == hongyan.KindNotice {
 		return
 	}
 	for _, o := range c.sends[sendKey{m.From, m.ClientID}] {

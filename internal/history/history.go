@@ -33,11 +33,12 @@ const (
 	Leave
 	Block
 	Unblock
+	Set
 )
 
 var kinds = [...]string{
 	Send: "send", Recall: "recall", MarkRead: "read", Invite: "invite", Remove: "remove", Leave: "leave",
-	Block: "block", Unblock: "unblock",
+	Block: "block", Unblock: "unblock", Set: "set",
 }
 
 func (k Kind) String() string { return kinds[k] }
@@ -48,7 +49,8 @@ type Op struct {
 	Kind         Kind
 	Conversation hongyan.ConversationID
 	Client       hongyan.ClientID // of a Send: the same in all its retries
-	Text         string           // of a Send
+	Text         string           // of a Send; of a Set the value
+	Name         string           // of a Set: a state that the devices of an account share
 	Ordinal      hongyan.Ordinal  // of a Recall or MarkRead
 	Users        []hongyan.UserID // of an Invite, Remove, Block or Unblock
 	Patient      bool             // it is repeated until it is answered
@@ -108,7 +110,9 @@ type Commit struct {
 // Holding is what a device holds in the end.
 type Holding struct {
 	Device
-	Messages []hongyan.Message
+	Fresh    bool              // it began when everything had come to rest
+	Messages []hongyan.Message // without expired ones
+	States   map[string]string // what it knows of contacts, groups, its views of conversations and settings, by name
 }
 
 // View is what a device was told of a conversation when everything had come to rest.
@@ -120,6 +124,9 @@ type View struct {
 // History is what was recorded. Its methods may be called from several goroutines; its fields may be read when all
 // recording is over.
 type History struct {
+	// Kept is how many of its newest messages an account keeps, 0 for all.
+	Kept int
+
 	Ops      []*Op
 	Pages    []Page
 	Commits  []Commit

@@ -33,6 +33,15 @@ type Counts struct {
 	Events, Acknowledged, ServerCrashes, DiskFaults, DeviceKills, Cuts int
 }
 
+func (c *Counts) add(o Counts) {
+	c.Events += o.Events
+	c.Acknowledged += o.Acknowledged
+	c.ServerCrashes += o.ServerCrashes
+	c.DiskFaults += o.DiskFaults
+	c.DeviceKills += o.DeviceKills
+	c.Cuts += o.Cuts
+}
+
 // Config is what a run is like, besides its seed. The zero Config is the ordinary one.
 type Config struct {
 	Pebble  bool // keep the records in the real engine, on a file system that loses what was not synced
@@ -66,6 +75,9 @@ func Run(seed uint64, config Config) (Result, error) {
 		planted: new(planted),
 	}
 	var d disk = newMemoryDisk(w, c.planted)
+	if config.Pebble {
+		d = newPebbleDisk(w)
+	}
 	var err error
 	if c.server, err = newServer(w, c.net, d, c.planted); err != nil {
 		return Result{}, err
@@ -74,12 +86,22 @@ func Run(seed uint64, config Config) (Result, error) {
 		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
 	}
 	c.faulty, *c.planted = true, config.planted
+	if w.chance(3) {
+		c.history.Kept = 2 + w.rng.IntN(8)
+		w.note("server   keeps %d messages of each account", c.history.Kept)
+		c.server.keep(c.history.Kept)
+	}
 	c.live()
 	c.breakThings()
 	w.run(w.now.Add(unrest))
 	c.heal()
-	w.run(w.now.Add(healing))
+	for end := w.now.Add(healing); w.now.Before(end) && !c.quiet(); {
+		w.run(w.now.Add(5 * time.Second))
+	}
 	c.lookBack()
+	if err := d.end(); err != nil {
+		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
+	}
 	r := Result{Counts: c.counts, Violations: append(c.alarms, history.Check(c.history)...), History: c.history}
 	r.Events, r.ServerCrashes = int(w.count), c.server.crashes
 	for _, o := range c.history.Ops {
@@ -205,6 +227,24 @@ func (c *cluster) heal() {
 	}
 }
 
+// quiet reports whether everybody has everything. What never comes to rest is found by the checks.
+func (c *cluster) quiet() bool {
+	p := c.server.process
+	if c.server.down || len(p.queue) > 0 || len(p.pending) > 0 {
+		return false
+	}
+	view := p.engine.Read()
+	defer view.Release(func(error) {})
+	for _, d := range c.devices {
+		head, err := view.Head(d.user)
+		held := d.store.state
+		if err != nil || d.running == nil || !d.running.up || d.waiting() || held.Version != head || len(held.Backfill) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // lookBack lets a new device of each person fetch everything, and records what all of them hold.
 func (c *cluster) lookBack() {
 	var fresh []*device
@@ -218,8 +258,10 @@ func (c *cluster) lookBack() {
 		fresh = append(fresh, d)
 	}
 	c.w.run(c.w.now.Add(30 * time.Second))
-	for _, d := range append(fresh, c.devices...) {
-		c.history.Hold(history.Holding{Device: d.process(), Messages: d.store.held()})
+	for i, d := range append(fresh, c.devices...) {
+		c.history.Hold(history.Holding{
+			Device: d.process(), Fresh: i < len(fresh), Messages: d.store.held(), States: d.store.states,
+		})
 		for at := range d.store.messages {
 			if !d.store.told[at] {
 				c.alarm(history.Durable, "the program on device %s was never told of %s/%d", d.name, at.conversation, at.ordinal)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/hongyan-im/hongyan"
@@ -16,6 +17,7 @@ type deviceStore struct {
 	messages map[place]*hongyan.Message
 	unhanded []place // what the last commit brought
 	told     map[place]bool
+	states   map[string]string // see history.Holding
 
 	items map[hongyan.ClientID]*core.Item
 	queue []hongyan.ClientID               // in the order in which they are sent
@@ -29,7 +31,7 @@ type place struct {
 
 func newDeviceStore(d *device) *deviceStore {
 	return &deviceStore{
-		d: d, messages: map[place]*hongyan.Message{}, told: map[place]bool{},
+		d: d, messages: map[place]*hongyan.Message{}, told: map[place]bool{}, states: map[string]string{},
 		items: map[hongyan.ClientID]*core.Item{}, ops: map[hongyan.ClientID]*history.Op{},
 	}
 }
@@ -69,17 +71,31 @@ func (s *deviceStore) apply(c hongyan.Change) {
 	switch {
 	case c.Message != nil:
 		at := place{c.Message.Conversation, c.Message.Ordinal}
-		if s.messages[at] == nil {
+		switch held := s.messages[at]; {
+		case held == nil:
 			s.unhanded = append(s.unhanded, at)
+		case c.Message.State == hongyan.Expired:
+			return // what is held says more
 		}
 		s.messages[at] = c.Message
 	case c.Recall != nil:
 		at := place{c.Recall.Conversation, c.Recall.Ordinal}
-		if m := s.messages[at]; m != nil {
+		if m := s.messages[at]; m != nil && m.State == hongyan.Present {
 			stub := *m
 			stub.State, stub.Content = hongyan.Recalled, hongyan.Content{}
 			s.messages[at] = &stub
 		}
+	case c.Contact != nil:
+		k := c.Contact
+		s.states[fmt.Sprintf("contact %d", k.Profile.User)] = fmt.Sprint(k.State, k.Blocked, k.Remark)
+	case c.Group != nil:
+		g := c.Group
+		s.states[fmt.Sprintf("group %d", g.ID)] = fmt.Sprint(g.Role, g.Owner, g.MemberCount, g.Dissolved)
+	case c.Conversation != nil:
+		v := c.Conversation
+		s.states["view of "+v.ID.String()] = fmt.Sprint(v.Read, v.Joined, v.Left, v.Cleared, v.Pinned, v.Muted)
+	case c.Setting != nil:
+		s.states[c.Setting.Name] = string(c.Setting.Value)
 	}
 }
 
@@ -94,11 +110,13 @@ func (s *deviceStore) handed() {
 	s.unhanded, s.state.Unhanded = nil, false
 }
 
-// held returns the messages in a stable order.
+// held returns the messages, but for expired ones, in a stable order.
 func (s *deviceStore) held() []hongyan.Message {
 	list := make([]hongyan.Message, 0, len(s.messages))
 	for _, m := range s.messages {
-		list = append(list, *m)
+		if m.State != hongyan.Expired {
+			list = append(list, *m)
+		}
 	}
 	slices.SortFunc(list, func(a, b hongyan.Message) int {
 		return cmp.Or(cmp.Compare(a.Conversation.String(), b.Conversation.String()), cmp.Compare(a.Ordinal, b.Ordinal))

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/hongyan-im/hongyan/internal/kv"
 )
@@ -16,6 +17,8 @@ type disk interface {
 	cut()
 	// spoil makes the next write or sync fail, and with it the store.
 	spoil()
+	// end closes the store that is open.
+	end() error
 }
 
 // memoryDisk keeps batches in memory. A power cut leaves a prefix of the batches that were applied, with all that were
@@ -73,6 +76,8 @@ func (d *memoryDisk) cut() {
 
 func (d *memoryDisk) spoil() { d.store.spoilt = true }
 
+func (d *memoryDisk) end() error { return nil }
+
 // memoryStore is one life of a memoryDisk.
 type memoryStore struct {
 	*kv.Memory
@@ -81,6 +86,9 @@ type memoryStore struct {
 	synced int           // of states
 	spoilt bool
 	failed error
+
+	stale   kv.Snapshot // see planted.staleLine
+	staleAt time.Time
 }
 
 var errDisk = errors.New("the simulated disk has failed")
@@ -123,6 +131,30 @@ func (s *memoryStore) sync(upTo int) {
 		s.states[s.synced].Close()
 		s.states[s.synced] = nil
 	}
+}
+
+// Snapshot implements kv.Store.
+func (s *memoryStore) Snapshot() kv.Snapshot {
+	if !s.d.planted.staleLine {
+		return s.Memory.Snapshot()
+	}
+	if now := s.d.w.now; s.stale == nil || now.Sub(s.staleAt) > 3*time.Second {
+		s.stale, s.staleAt = s.Memory.Snapshot(), now
+	}
+	return staleSnapshot{s.Memory.Snapshot(), s.stale}
+}
+
+// staleSnapshot is a snapshot whose trim lines are of an earlier time.
+type staleSnapshot struct {
+	kv.Snapshot
+	stale kv.Snapshot
+}
+
+func (s staleSnapshot) Get(key []byte) ([]byte, error) {
+	if key[0] == 'h' {
+		return s.stale.Get(key)
+	}
+	return s.Snapshot.Get(key)
 }
 
 type memoryCommit struct {

@@ -41,8 +41,10 @@ func (c *cluster) wish(n int) {
 		d.look()
 	case k < 92:
 		c.changeGroup(d, n)
-	case k < 96:
+	case k < 95:
 		d.block()
+	case k < 97:
+		d.set(n)
 	default:
 		for i := range 5 {
 			d.send(c.somewhere(d), fmt.Sprintf("%s-%d.%d", d.name, n, i))
@@ -170,8 +172,8 @@ func (c *cluster) changeGroup(d *device, n int) {
 	i := 1 + c.w.rng.IntN(len(c.people)-1)
 	u := c.people[i]
 	for _, other := range c.devices {
-		if other.user == u && c.w.chance(2) {
-			c.w.after(c.w.between(0, 200*time.Millisecond), func() { other.send(c.group, fmt.Sprintf("%s-%d!", other.name, n)) })
+		if other.user == u {
+			c.w.after(c.w.between(0, 80*time.Millisecond), func() { other.send(c.group, fmt.Sprintf("%s-%d!", other.name, n)) })
 		}
 	}
 	id, _ := c.group.Group()
@@ -209,6 +211,17 @@ func (d *device) block() {
 		o.Kind = history.Unblock
 	}
 	r.request(wire.OpSetContact, &wire.SetContactRequest{User: uint64(u), Blocked: &blocked}, new(wire.SetContactReply), o, nothing)
+}
+
+// set changes a setting that the person's devices share.
+func (d *device) set(n int) {
+	r := d.running
+	if r == nil || !r.up {
+		return
+	}
+	o := history.Op{Kind: history.Set, Name: one(d.w, []string{"colour", "language"}), Text: fmt.Sprintf("%s-%d", d.name, n)}
+	setting := &wire.Setting{Name: o.Name, Value: []byte(o.Text)}
+	r.request(wire.OpSetSetting, &wire.SetSettingRequest{Setting: setting}, new(wire.SetSettingReply), o, nothing)
 }
 
 // waiting reports whether anything of the device's outbox is not answered yet.

@@ -23,6 +23,7 @@ type planted struct {
 	keepRecalled bool // a recalled body stays in the store
 	receiptEarly bool // what was sent to a device counts as received
 	countWrong   bool // own messages count as unread
+	staleLine    bool // the trim line is read some time before the entries
 	keyFirst     bool // a device stores the key before the changes
 	forgetSent   bool // a device gives a message a new client id when it repeats it
 }

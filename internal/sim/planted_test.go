@@ -21,6 +21,7 @@ var mistakes = []struct {
 	{"forget client ids over a restart", planted{forgetDedupe: true}, []history.Rule{history.Once}},
 	{"check permission before the writer", planted{checkEarly: true}, []history.Rule{history.Membership}},
 	{"advance a key too far", planted{keyAhead: true}, []history.Rule{history.Key}},
+	{"trim between reading the trim line and the entries", planted{staleLine: true}, nil},
 	{"keep a recalled body", planted{keepRecalled: true}, []history.Rule{history.Recalled}},
 	{"give a receipt for what was only sent", planted{receiptEarly: true}, []history.Rule{history.Receipts}},
 	{"count own messages as unread", planted{countWrong: true}, []history.Rule{history.Unread}},
@@ -28,11 +29,8 @@ var mistakes = []struct {
 	{"retry under another client id", planted{forgetSent: true}, []history.Rule{history.Once}},
 }
 
-// seedsOfPlanted bounds the search for a seed that shows a planted mistake, and plantedRuns is how often it is searched.
-const (
-	seedsOfPlanted = 150
-	plantedRuns    = 5
-)
+// seedsOfPlanted bounds the search for a seed that shows a planted mistake. It is searched plantedRuns times.
+const seedsOfPlanted = 300
 
 // TestPlanted plants one mistake after the other and expects that each is noticed. It tells after how many seeds.
 func TestPlanted(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 const (
 	idle         = 45 * time.Second
 	recallWindow = 2 * time.Minute
+	sweepEvery   = 2 * time.Second
 	roundsAhead  = 2 // rounds between Commit and Settle, as a Writer has them
 )
 
@@ -42,6 +43,7 @@ type server struct {
 	down    bool
 	doomed  bool // the power fails while the next round is on its way to the disk
 	spoilt  bool // the disk fails with the next write
+	kept    int  // messages that an account keeps, 0: all
 	planted *planted
 	crashes int
 }
@@ -54,6 +56,7 @@ type process struct {
 	hub     *session.Hub
 	desk    *operation.Desk
 	records *store.Store
+	shard   *inbox.Shard
 
 	queue      []inbox.Command
 	committing bool
@@ -127,6 +130,8 @@ func (s *server) start() error {
 		Status:    func() *wire.StatusReply { return &wire.StatusReply{} },
 	}
 	p.hub.Use(p.desk)
+	p.shard = shard
+	p.sweep()
 	s.process, s.down = p, false
 	s.w.note("server   starts, term %d", p.engine.Term())
 	return nil
@@ -150,6 +155,31 @@ func (p *process) loadFilters() error {
 		}
 	})
 	return nil
+}
+
+// keep makes the server trim the log of each account to so many messages.
+func (s *server) keep(messages int) {
+	s.kept = messages
+	s.process.sweep()
+}
+
+// sweep trims, again and again, as app does.
+func (p *process) sweep() {
+	if p.s.kept == 0 {
+		return
+	}
+	sweeper := inbox.NewSweeper(p.shard, store.Retention{Messages: uint32(p.s.kept)})
+	var step func()
+	step = func() {
+		sweeper.Step(p.s.now().UnixMilli(), func(finished bool, err error) {
+			pause := 20 * time.Millisecond
+			if finished || err != nil {
+				pause = sweepEvery
+			}
+			p.later(pause, pause, step)
+		})
+	}
+	p.later(0, sweepEvery, step)
 }
 
 // later plans f, unless the process is gone by then.

@@ -3,33 +3,79 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 200, "how many seeds to run")
+	seeds = flag.Int("sim.seeds", ordinarySeeds, "how many seeds to run")
 	first = flag.Uint64("sim.first", 1, "the first seed")
+
+	pebble = flag.Int("sim.pebble", pebbleSeeds, "how many seeds to run over Pebble")
 )
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800) // a run leaves little behind, and much of it
+	flag.Parse()
+	os.Exit(m.Run())
+}
 
 // TestSeeds runs clusters by seed, and expects that every promise is kept.
 func TestSeeds(t *testing.T) {
 	t.Parallel()
+	runSeeds(t, *first, *seeds, Config{Trace: *seeds == 1})
+}
+
+// TestPebble does the same over the real engine, whose files lose what was not synced.
+func TestPebble(t *testing.T) {
+	t.Parallel()
+	runSeeds(t, *first, *pebble, Config{Pebble: true})
+}
+
+// runSeeds runs n seeds on all processors.
+func runSeeds(t *testing.T, first uint64, n int, config Config) {
+	var next atomic.Uint64
+	var mu sync.Mutex
 	var sum Counts
-	for i := range *seeds {
-		seed := *first + uint64(i)
-		r, err := Run(seed, Config{Trace: *seeds == 1})
-		if err != nil {
+	t.Run("seeds", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("some", func(t *testing.T) {
+				t.Parallel()
+				for i := next.Add(1) - 1; i < uint64(n); i = next.Add(1) - 1 {
+					r := mustRun(t, first+i, config)
+					mu.Lock()
+					sum.add(r.Counts)
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Logf("%d seeds: %+v", n, sum)
+}
+
+// mustRun runs a seed, and once more with a trace if it breaks promises.
+func mustRun(t *testing.T, seed uint64, config Config) Result {
+	t.Helper()
+	r, err := Run(seed, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Violations) == 0 {
+		return r
+	}
+	if !config.Trace {
+		config.Trace = true
+		if r, err = Run(seed, config); err != nil {
 			t.Fatal(err)
 		}
-		if len(r.Violations) > 0 {
-			report(t, seed, r)
-		}
-		sum.Events += r.Events
-		sum.Acknowledged += r.Acknowledged
-		sum.ServerCrashes += r.ServerCrashes
 	}
-	t.Logf("%d seeds: %+v", *seeds, sum)
+	report(t, seed, r)
+	return r
 }
 
 // TestRepeatable runs a seed twice and expects the same to the last line.
