@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -358,6 +360,32 @@ func TestARefusedBodyIsNotRead(t *testing.T) {
 		r.Body.Close()
 		if r.StatusCode < 400 || !r.Close {
 			t.Errorf("%s: %s, and the connection stays open: %v", head, r.Status, !r.Close)
+		}
+	}
+}
+
+// TestDocumentedStatuses compares the table of docs/PROTOCOL.md with the verdicts.
+func TestDocumentedStatuses(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| status | codes |\n")
+	documented := map[string]int{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 {
+			break
+		}
+		for code := range strings.SplitSeq(cells[2], ",") {
+			documented[strings.Trim(code, " `")], _ = strconv.Atoi(strings.TrimSpace(cells[1]))
+		}
+	}
+	for code, v := range verdicts {
+		name := strings.ToUpper(code.String())
+		if documented[name] != v.status {
+			t.Errorf("%s has the status %d, the document says %d", name, v.status, documented[name])
 		}
 	}
 }
