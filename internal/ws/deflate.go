@@ -34,10 +34,19 @@ func NewDeflater(role Role, agreed Deflate) *Deflater {
 		noContext, bits = agreed.ClientNoContext, agreed.ClientWindowBits
 	}
 	if noContext {
-		return &Deflater{bits: bits, least: minDeflate}
+		return &plainDeflaters[bits]
 	}
 	return &Deflater{past: history{limit: min(1<<bits, maxContext)}, bits: bits, least: minDeflateContext}
 }
+
+// plainDeflaters are those that take no context over, by the bits of their window. As they have no state there need not be
+// more of them.
+var plainDeflaters = func() (all [maxWindowBits + 1]Deflater) {
+	for bits := range all {
+		all[bits] = Deflater{bits: bits, least: minDeflate}
+	}
+	return all
+}()
 
 // AppendMessage is the function AppendMessage, for Text and Binary, with compression where that makes the frame smaller.
 func (d *Deflater) AppendMessage(dst []byte, op Opcode, payload []byte, key *Key) []byte {

@@ -336,7 +336,7 @@ func TestDeflaterShared(t *testing.T) {
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(20, 21))
-	h := newHistory(false, 9)
+	h := newHistory(9)
 	var all []byte
 	for i := range 500 {
 		p := chat(rng, rng.IntN(200))

@@ -181,8 +181,13 @@ func AppendFrame(dst []byte, h Header, payload []byte) []byte {
 // predicted (RFC 6455 §5.3). The payload of a control frame must not exceed MaxControl, and that of a Text must be
 // valid UTF-8: AppendMessage does not look.
 func AppendMessage(dst []byte, op Opcode, payload []byte, key *Key) []byte {
-	if key == nil && len(payload) < length16 { // what a server sends most
-		return append(append(dst, finBit|byte(op), byte(len(payload))), payload...)
+	if key == nil && len(payload) <= 0xFFFF { // what a server sends most
+		if len(payload) < length16 {
+			dst = append(dst, finBit|byte(op), byte(len(payload)))
+		} else {
+			dst = append(dst, finBit|byte(op), length16, byte(len(payload)>>8), byte(len(payload)))
+		}
+		return append(dst, payload...)
 	}
 	h := Header{Fin: true, Op: op}
 	if key != nil {

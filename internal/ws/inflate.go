@@ -31,11 +31,18 @@ type Inflater struct {
 
 // NewInflater returns the Inflater for what role receives under the agreed parameters.
 func NewInflater(role Role, agreed Deflate) *Inflater {
+	noContext, bits := agreed.ServerNoContext, agreed.ServerWindowBits
 	if role == Server {
-		return &Inflater{newHistory(agreed.ClientNoContext, agreed.ClientWindowBits)}
+		noContext, bits = agreed.ClientNoContext, agreed.ClientWindowBits
 	}
-	return &Inflater{newHistory(agreed.ServerNoContext, agreed.ServerWindowBits)}
+	if noContext {
+		return &plainInflater
+	}
+	return &Inflater{newHistory(bits)}
 }
+
+// plainInflater is the one that keeps nothing: it has no state, so one is enough.
+var plainInflater Inflater
 
 // decoder is a DEFLATE decoder with its source: some 40 KB, shared by all connections.
 type decoder struct {
@@ -106,10 +113,7 @@ type history struct {
 	limit int // bytes kept; 0 if no context is taken over
 }
 
-func newHistory(noContext bool, windowBits int) history {
-	if noContext {
-		return history{}
-	}
+func newHistory(windowBits int) history {
 	// zlib silently turns a window of 8 bits into one of 9 when it compresses, so a peer that has promised 8 may use 9.
 	return history{limit: 1 << max(windowBits, 9)}
 }

@@ -83,13 +83,14 @@ var (
 // used, which is len(chunk) when there is NoEvent. Masked payloads are unmasked in place. The error is always an *Error
 // and is repeated by every later call. After a Close event, Next uses all bytes and finds nothing.
 func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
-	if h, size := r.simple(chunk); size > 0 {
-		payload := chunk[size : size+int(h.Length)]
-		Mask(h.Key, payload)
-		if h.Op == Text && utf8Whole.next(payload) != utf8Whole {
+	if size, length := r.simple(chunk); size > 0 {
+		payload := chunk[size : size+length]
+		Mask(Key(binary.LittleEndian.Uint32(chunk[size-4:])), payload)
+		op := Opcode(chunk[0] & opBits)
+		if op == Text && utf8Whole.next(payload) != utf8Whole {
 			return r.fail(errText, len(chunk))
 		}
-		return Event{Op: h.Op, Data: payload}, size + len(payload), nil
+		return Event{Op: op, Data: payload}, size + length, nil
 	}
 	if p := r.parts; p != nil && p.message == 0 && p.left == 0 && p.headLen == 0 {
 		r.Release()
@@ -154,36 +155,29 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 }
 
 // simple finds what most chunks begin with, at a quarter of the cost of going through all cases: a whole, legal and
-// uncompressed message in a masked frame of at most 64 KiB. size is the length of its header; 0: look more closely.
-func (r *Reader) simple(chunk []byte) (h Header, size int) {
+// uncompressed message in a masked frame of at most 64 KiB. size is the length of its header, length that of its payload;
+// if size is 0, look more closely.
+func (r *Reader) simple(chunk []byte) (size, length int) {
 	if r.parts != nil || r.failed != nil || r.closed || r.role != Server || len(chunk) < 8 {
-		return h, 0
+		return 0, 0
 	}
-	switch chunk[0] {
-	case finBit | byte(Text):
-		h.Op = Text
-	case finBit | byte(Binary):
-		h.Op = Binary
-	default:
-		return h, 0
+	if chunk[0] != finBit|byte(Text) && chunk[0] != finBit|byte(Binary) {
+		return 0, 0
 	}
-	length := int(chunk[1]) - maskBit
-	size = 6
+	size, length = 6, int(chunk[1])-maskBit
 	switch {
 	case length < 0 || length == length64:
-		return h, 0
+		return 0, 0
 	case length == length16:
 		size = 8
 		if length = int(binary.BigEndian.Uint16(chunk[2:])); length < length16 {
-			return h, 0
+			return 0, 0
 		}
 	}
 	if length > len(chunk)-size || length > int(r.limit) {
-		return h, 0
+		return 0, 0
 	}
-	h.Key = Key(binary.LittleEndian.Uint32(chunk[size-4:]))
-	h.Length = int64(length)
-	return h, size
+	return size, length
 }
 
 // Release returns what the Reader holds to the pool. A connection that ends in the middle of a message calls it; the
