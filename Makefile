@@ -5,7 +5,7 @@ SEEDS ?= 100000
 PKG ?= ./...
 export FUZZTIME SEEDS
 
-.PHONY: help build run test test-long generate fmt bench bench-send fuzz sim
+.PHONY: help build run test test-long generate fmt bench bench-send bench-peers fuzz sim
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ bench: ## run the benchmarks of PKG (all by default)
 
 bench-send: ## measure durable sends against a raw log on the same disk
 	@scripts/bench-send
+
+bench-peers: ## compare the WebSocket echo with other servers (FULL=1: everything)
+	@scripts/bench-peers
 
 fuzz: ## run every fuzz target for FUZZTIME (10m by default)
 	@scripts/fuzz
