@@ -267,10 +267,7 @@ func (p *program) carryOut(act any) tea.Cmd {
 		}
 	case findNames:
 		return func() tea.Msg {
-			profiles, err := p.client.Profiles(p.ctx, act.users...)
-			if err != nil {
-				return nil // the numbers stay
-			}
+			profiles, _ := p.client.Profiles(p.ctx, act.users...) // of those that cannot be had the account names stay
 			names := make(named)
 			for u, profile := range profiles {
 				names[u] = called("", &profile)

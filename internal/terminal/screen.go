@@ -28,6 +28,7 @@ type screen struct {
 	chats  map[hongyan.ConversationID]*chat
 	order  []*chat // as listed
 	names  map[hongyan.UserID]string
+	asked  map[hongyan.UserID]bool // whose names were asked for
 	sizes  map[hongyan.GroupID]int // members of groups
 	outbox outbox
 	asNew  hongyan.ClientID // the failed message that may only go out as a new one, if the person wants
@@ -71,6 +72,7 @@ func newScreen(w *words, me hongyan.UserID, name string, now time.Time) *screen 
 		words: w, paint: newPainter(true), now: now, me: me, name: name,
 		chats: make(map[hongyan.ConversationID]*chat),
 		names: make(map[hongyan.UserID]string),
+		asked: make(map[hongyan.UserID]bool),
 		sizes: make(map[hongyan.GroupID]int),
 	}
 }
@@ -96,8 +98,16 @@ func (s *screen) take(event any) []any {
 		}
 		s.outbox = e.outbox
 		s.learn(e.names)
+		var last []hongyan.Message
+		for _, conv := range e.conversations {
+			if conv.LastMessage != nil {
+				last = append(last, *conv.LastMessage)
+			}
+		}
+		return s.meet(last...)
 	case fetched:
 		s.fetched(e)
+		return s.meet(e.messages...)
 	case notStored:
 		s.notStored(e)
 	case resent:
@@ -143,10 +153,7 @@ func (s *screen) hear(event client.Event) []any {
 		if c.view.scroll > 0 && m.From != s.me {
 			c.view.below++
 		}
-		if m.FromName != "" && s.names[m.From] == "" {
-			s.names[m.From] = m.FromName
-		}
-		return s.unknown(&m)
+		return s.meet(m)
 	case client.RecallEvent:
 		s.chat(e.Recall.Conversation).recalled(e.Recall)
 	case client.RemovalEvent:
@@ -155,6 +162,9 @@ func (s *screen) hear(event client.Event) []any {
 		s.chat(e.Receipt.Conversation).receipt(s.me, e.Receipt)
 	case client.ConversationEvent:
 		s.chat(e.Conversation.ID).update(e.Conversation)
+		if peer, direct := e.Conversation.ID.Peer(s.me); direct && e.Conversation.Title != "" {
+			s.names[peer] = e.Conversation.Title
+		}
 	case client.ContactEvent:
 		c := e.Contact
 		s.names[c.Profile.User] = called(c.Remark, &c.Profile)
@@ -196,15 +206,25 @@ func (s *screen) learn(names map[hongyan.UserID]string) {
 	}
 }
 
-// unknown asks for the names of accounts that a message mentions by number only.
-func (s *screen) unknown(m *hongyan.Message) []any {
-	if m.Content.Notice == nil {
-		return nil
-	}
+// meet asks, once, how the accounts of messages are called that are not known yet.
+func (s *screen) meet(messages ...hongyan.Message) []any {
 	var users []hongyan.UserID
-	for _, u := range m.Content.Notice.Users {
-		if u != s.me && s.names[u] == "" {
+	ask := func(u hongyan.UserID) {
+		if u != 0 && u != s.me && s.names[u] == "" && !s.asked[u] {
+			s.asked[u] = true
 			users = append(users, u)
+		}
+	}
+	for i := range messages {
+		m := &messages[i]
+		ask(m.From)
+		if m.Content.Notice != nil {
+			for _, u := range m.Content.Notice.Users {
+				ask(u)
+			}
+		}
+		if m.Content.Quote != nil {
+			ask(m.Content.Quote.From)
 		}
 	}
 	if len(users) == 0 {
@@ -226,6 +246,7 @@ func (s *screen) fetched(e fetched) {
 
 // reconnected has settle ask again for what could not be had without a connection.
 func (s *screen) reconnected() {
+	clear(s.asked)
 	for _, c := range s.chats {
 		c.marking = 0
 		if len(c.messages) == 0 && !c.complete {
