@@ -65,7 +65,7 @@ outbox and goes out with the next send, sync or chat; the exit status is 1 then.
 		if err != nil {
 			return err
 		}
-		return printSent(c.OutOrStdout(), sent, asJSON)
+		return printSent(c.OutOrStdout(), to, sent, asJSON)
 	})
 	return c
 }
@@ -95,11 +95,11 @@ type sentLine struct {
 	Time         string `json:"time"`
 }
 
-func printSent(w io.Writer, s client.Sent, asJSON bool) error {
+func printSent(w io.Writer, to string, s client.Sent, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, sentLine{id(s.ID), hex.EncodeToString(s.ClientID[:]), s.Conversation.String(),
 			uint64(s.Ordinal), timestamp(s.TimeMS)})
 	}
-	_, err := fmt.Fprintf(w, "sent: number %d of %s\n", s.Ordinal, s.Conversation)
+	_, err := fmt.Fprintf(w, "sent to %s, number %d\n", to, s.Ordinal)
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,15 +31,9 @@ or nobody reads its output any more, the next run prints that line again, with t
 	jsonFlag(c, &asJSON)
 	c.Flags().BoolVar(&follow, "follow", false, "stay connected and print what comes")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		// A line that cannot be written was not received. Writing to a pipe that nobody reads ends the program (SIGPIPE),
-		// which comes to the same.
-		show := func(e client.Event) error {
-			if err := showEvent(c, e, asJSON); err != nil {
-				return fmt.Errorf("cannot print what was received: %w", err)
-			}
-			return nil
-		}
-		return p.use(c.Context(), client.Options{OnEvent: show}, func(ctx context.Context, cl *client.Client) error {
+		show := eventPrinter{out: c.OutOrStdout(), errs: c.ErrOrStderr(), asJSON: asJSON}
+		return p.use(c.Context(), client.Options{OnEvent: show.event}, func(ctx context.Context, cl *client.Client) error {
+			show.client = cl
 			if follow {
 				return cl.Run(ctx)
 			}
@@ -54,39 +49,55 @@ type resetLine struct {
 	Reason string `json:"reason"`
 }
 
-// showEvent prints what an event tells: changes on standard output, troubles with the connection on standard error.
-func showEvent(c *cobra.Command, e client.Event, asJSON bool) error {
+// eventPrinter prints what events tell: changes on standard output, troubles with the connection on standard error.
+type eventPrinter struct {
+	out, errs io.Writer
+	asJSON    bool
+	client    *client.Client // that tells the events
+}
+
+// event prints one event. What cannot be written was not received: the error ends the sync. Writing to a pipe that nobody
+// reads ends the program (SIGPIPE), which comes to the same.
+func (p *eventPrinter) event(e client.Event) error {
+	var err error
 	switch e := e.(type) {
 	case client.LinkEvent:
 		if l := e.Link; l.Err != nil && !l.RetryAt.IsZero() {
-			wait := time.Until(l.RetryAt).Round(time.Second)
-			fmt.Fprintf(c.ErrOrStderr(), "hongyan: not connected: %v; trying again in %s\n", l.Err, wait)
+			p.trouble("not connected: %v; trying again in %s", l.Err, time.Until(l.RetryAt).Round(time.Second))
 		}
-		return nil
 	case client.TroubleEvent:
-		fmt.Fprintf(c.ErrOrStderr(), "hongyan: %v\n", e.Err)
-		return nil
+		p.trouble("%v", e.Err)
 	case client.OutboxEvent:
 		if err := e.Item.Err(); err != nil {
-			fmt.Fprintf(c.ErrOrStderr(), "hongyan: the message %x was not sent: %v\n", e.Item.ID, err)
+			p.trouble("the message %x was not sent: %v", e.Item.ID, err)
 		}
-		return nil
 	case client.ResetEvent:
-		if asJSON {
-			return printJSON(c.OutOrStdout(), resetLine{"reset", resetNames[e.Reason]})
+		if p.asJSON {
+			err = printJSON(p.out, resetLine{"reset", resetNames[e.Reason]})
 		}
-		return nil
+	default:
+		err = p.change(changeOf(e))
 	}
-	change := changeOf(e)
-	if asJSON {
-		line, err := changeLine(&change)
+	if err != nil {
+		return fmt.Errorf("cannot print what was received: %w", err)
+	}
+	return nil
+}
+
+func (p *eventPrinter) trouble(format string, args ...any) {
+	fmt.Fprintf(p.errs, "hongyan: "+format+"\n", args...)
+}
+
+func (p *eventPrinter) change(c hongyan.Change) error {
+	if p.asJSON {
+		line, err := changeLine(&c)
 		if err != nil {
 			return err
 		}
-		return printJSON(c.OutOrStdout(), line)
+		return printJSON(p.out, line)
 	}
-	if text := changeText(&change); text != "" {
-		_, err := fmt.Fprintln(c.OutOrStdout(), text)
+	if text := p.text(&c); text != "" {
+		_, err := fmt.Fprintln(p.out, text)
 		return err
 	}
 	return nil
@@ -119,21 +130,28 @@ func changeOf(e client.Event) hongyan.Change {
 	return hongyan.Change{}
 }
 
-// changeText is what a person wants to read of a change, nothing for those that say little without the rest.
-func changeText(c *hongyan.Change) string {
+// text is what a person wants to read of a change, nothing for those that say little without the rest.
+func (p *eventPrinter) text(c *hongyan.Change) string {
 	switch {
 	case c.Message != nil:
 		m := c.Message
 		at := time.UnixMilli(m.TimeMS).Format(time.DateTime)
-		text := terminal.OneLine(contentText(m))
-		return fmt.Sprintf("%s  %s #%d  %s: %s", at, m.Conversation, m.Ordinal, m.FromName, text)
+		return fmt.Sprintf("%s  %s #%d  %s: %s", at, p.place(m.Conversation), m.Ordinal, m.FromName, terminal.OneLine(contentText(m)))
 	case c.Recall != nil:
-		return fmt.Sprintf("message %d of %s was taken back", c.Recall.Ordinal, c.Recall.Conversation)
+		return fmt.Sprintf("%s #%d was taken back", p.place(c.Recall.Conversation), c.Recall.Ordinal)
 	case c.Contact != nil && c.Contact.State == hongyan.ContactAsking:
 		name := c.Contact.Profile.Name
 		return fmt.Sprintf("%s asks to become a contact: hongyan contact accept %s", name, name)
 	}
 	return ""
+}
+
+// place is how other commands name a conversation: by the account's name if it is a direct one.
+func (p *eventPrinter) place(id hongyan.ConversationID) string {
+	if c, ok, err := p.client.Conversation(id); err == nil && ok && c.Peer != nil {
+		return c.Peer.Name
+	}
+	return id.String()
 }
 
 // contentText is a message in words.
