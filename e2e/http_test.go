@@ -2,10 +2,16 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -13,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/client"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -104,8 +111,8 @@ func TestShortLink(t *testing.T) {
 	alice, bob := s.shortLogin("alice"), s.login("bob", nil)
 	run(t, bob)
 
-	first := new(wire.SyncReply)
-	alice.must("sync", &wire.SyncRequest{}, first)
+	page := new(wire.SyncReply)
+	alice.must("sync", &wire.SyncRequest{}, page)
 	sent := new(wire.SendReply)
 	req := message("bob", "by post 雁")
 	alice.must("send", req, sent)
@@ -118,6 +125,74 @@ func TestShortLink(t *testing.T) {
 	req.Content = wire.FromContent(hongyan.Text("something else"))
 	if err := alice.ask("send", req, again); !asProblem(err, &other) || other.Code != "CONFLICT" || other.Status != http.StatusConflict {
 		t.Errorf("another content under the same id: %v", err)
+	}
+	conversation := hongyan.Direct(bob.User(), hongyan.UserID(alice.user))
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		list, err := bob.Messages(conversation, 0, 10)
+		if err == nil && len(list) == 1 && list[0].Content.Text == "by post 雁" {
+			break
+		}
+		if time.Since(begin) > hang {
+			t.Fatalf("bob has %v, %v", list, err)
+		}
+	}
+
+	if _, err := bob.Send(t.Context(), client.ToName("alice"), hongyan.Text("by link")); err != nil {
+		t.Fatal(err)
+	}
+	for got := ""; got != "by link"; {
+		key := page.Key
+		page = new(wire.SyncReply)
+		alice.must("sync", &wire.SyncRequest{Key: key, WaitMs: 10_000}, page)
+		for _, c := range page.Changes {
+			got = c.GetMessage().GetContent().GetText()
+		}
+	}
+}
+
+// TestOperatorByHTTP asks as an operator would with curl: by the admin socket without a token.
+func TestOperatorByHTTP(t *testing.T) {
+	s := newServer(t, t.TempDir())
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.data, "admin.sock"))
+	}
+	by := &short{t: t, client: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://operator/v1/"}
+	t.Cleanup(by.client.CloseIdleConnections)
+	by.must("create-account", &wire.CreateAccountRequest{Name: "carol", Password: "carol-secret"}, new(wire.CreateAccountReply))
+	key := new(wire.CreateKeyReply)
+	by.must("create-key", &wire.CreateKeyRequest{Name: "bridge"}, key)
+	status := new(wire.StatusReply)
+	by.must("status", &wire.StatusRequest{}, status)
+	if !status.Sending || status.Version == "" {
+		t.Errorf("the status is %v", status)
+	}
+
+	carol := s.shortLogin("carol")
+	var p *problem
+	if err := carol.ask("status", &wire.StatusRequest{}, status); !asProblem(err, &p) || p.Code != "FORBIDDEN" {
+		t.Errorf("an account asks for the status: %v", err)
+	}
+	carol.token = key.Key
+	carol.must("status", &wire.StatusRequest{}, status)
+}
+
+// TestShortLinkOverTLS uses the same port with TLS, and a browser's cookie, which is to be sent over TLS alone.
+func TestShortLinkOverTLS(t *testing.T) {
+	s := newServer(t, t.TempDir())
+	s.addUser("alice")
+	alice := s.shortLogin("alice")
+	pem, err := os.ReadFile(filepath.Join(s.data, "tls-selfsigned.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	alice.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
+	alice.base = "https://" + s.addr + "/v1/"
+	alice.must("devices", &wire.DevicesRequest{}, new(wire.DevicesReply))
+	_, cookies, err := alice.grant("cookie")
+	if err != nil || len(cookies) != 1 || !cookies[0].Secure {
+		t.Errorf("the cookie: %v, %v", cookies, err)
 	}
 }
 
