@@ -5,13 +5,16 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/gate/gatetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestTCP(t *testing.T)  { gatetest.Run(t, gatetest.TCP(nil)) }
-func TestTLS(t *testing.T)  { gatetest.Run(t, gatetest.TLS(nil)) }
-func TestUnix(t *testing.T) { gatetest.Run(t, gatetest.Unix(nil)) }
+func goroutine(cfg *gate.Config) { cfg.Carrier = gate.CarrierGoroutine }
 
-func TestListeners(t *testing.T) { gatetest.RunListeners(t, nil) }
+func TestTCP(t *testing.T)  { gatetest.Run(t, gatetest.TCP(goroutine)) }
+func TestTLS(t *testing.T)  { gatetest.Run(t, gatetest.TLS(goroutine)) }
+func TestUnix(t *testing.T) { gatetest.Run(t, gatetest.Unix(goroutine)) }
+
+func TestListeners(t *testing.T) { gatetest.RunListeners(t, goroutine) }

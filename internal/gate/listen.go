@@ -84,7 +84,6 @@ func removeStale(path string) error {
 // memory, it pauses: who waits in the backlog keeps waiting, and who is inside is not touched.
 func (s *Server) accept(ln net.Listener) {
 	var pause time.Duration
-	var logged time.Time
 	for {
 		raw, err := ln.Accept()
 		if err == nil {
@@ -96,16 +95,21 @@ func (s *Server) accept(ln net.Listener) {
 			return
 		}
 		pause = min(max(2*pause, minPause), maxPause)
-		s.m.pauses.Inc()
-		if now := time.Now(); now.Sub(logged) > pauseLogEvery {
-			logged = now
-			s.log.Warn("accepting pauses", "listener", ln.Addr().String(), "error", err)
-		}
+		s.paused(err)
 		select {
 		case <-time.After(pause):
 		case <-s.stop:
 			return
 		}
+	}
+}
+
+// paused counts and logs that the system refuses to accept.
+func (s *Server) paused(err error) {
+	s.m.pauses.Inc()
+	now, last := time.Now().UnixNano(), s.pausedAt.Load()
+	if now-last > int64(pauseLogEvery) && s.pausedAt.CompareAndSwap(last, now) {
+		s.log.Warn("accepting pauses", "error", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -25,6 +26,7 @@ type Config struct {
 	HTTP http.Handler // answers HTTP; without it HTTP is refused
 	TLS  *tls.Config  // offers TLS on every listener; without it TLS is refused
 
+	Carrier Carrier               // of plain TCP connections; empty stands for DefaultCarrier
 	Limits  Limits                // the zero value stands for DefaultLimits
 	Log     *slog.Logger          // without it nothing is logged
 	Metrics prometheus.Registerer // without it nobody sees the metrics
@@ -39,6 +41,9 @@ type Server struct {
 	m         *metrics
 	http      *httpSide // nil without a handler
 	listeners []net.Listener
+	loops     loops    // nil with the goroutine carrier
+	forget    []func() // each ends accepting from one listener of loops
+	pausedAt  atomic.Int64
 
 	stop        chan struct{}  // closed when accepting ends
 	accepting   sync.WaitGroup // accept loops
@@ -65,6 +70,9 @@ func Listen(cfg Config) (*Server, error) {
 	if err := cfg.Limits.check(); err != nil {
 		return nil, err
 	}
+	if cfg.Carrier == "" {
+		cfg.Carrier = DefaultCarrier
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,13 +91,34 @@ func Listen(cfg Config) (*Server, error) {
 		s.closeListeners()
 		return nil, err
 	}
+	if s.loops, err = newLoops(s); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
 	if cfg.HTTP != nil {
 		s.http = newHTTPSide(s)
 	}
 	for _, ln := range s.listeners {
-		s.accepting.Go(func() { s.accept(ln) })
+		if err := s.listen(ln); err != nil {
+			s.Close()
+			return nil, err
+		}
 	}
 	return s, nil
+}
+
+// listen begins to accept from ln.
+func (s *Server) listen(ln net.Listener) error {
+	tcp, ok := ln.(*net.TCPListener)
+	if s.loops == nil || !ok {
+		s.accepting.Go(func() { s.accept(ln) })
+		return nil
+	}
+	forget, err := s.loops.listen(tcp, s.admit)
+	if err == nil {
+		s.forget = append(s.forget, forget)
+	}
+	return err
 }
 
 // Addrs returns the bound addresses, in the order of Config.Listen with the operator's socket last.
@@ -166,6 +195,9 @@ func (s *Server) Close() {
 		s.http.close()
 	}
 	s.connections.Wait()
+	if s.loops != nil {
+		s.loops.close()
+	}
 }
 
 // leave lets nobody in any more: nothing joins s.connections after. Under mu.
@@ -178,6 +210,9 @@ func (s *Server) leave() {
 
 // stopAccepting closes the listeners and returns when every accept loop has ended.
 func (s *Server) stopAccepting() {
+	for _, forget := range s.forget {
+		forget()
+	}
 	s.closeListeners()
 	s.accepting.Wait()
 }

@@ -412,7 +412,7 @@ func (c *conn) hand(take func(net.Conn)) {
 	l := c.loop
 	c.forget()
 	l.poll.remove(int(c.fd))
-	raw, err := netConn(int(c.fd))
+	raw, err := l.r.spares.netConn(int(c.fd))
 	if err != nil { // for want of a descriptor
 		l.r.cfg.Log.Warn("a connection cannot be handed on", "error", err)
 		c.handler.Closed()

@@ -5,7 +5,6 @@ package reactor
 import (
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -264,11 +263,4 @@ func (l *loop) use(c *conn) {
 		}
 		l.holder = c
 	}
-}
-
-// netConn makes a net.Conn of a socket, which is closed: the new one is another descriptor of it.
-func netConn(fd int) (net.Conn, error) {
-	f := os.NewFile(uintptr(fd), "")
-	defer f.Close()
-	return net.FileConn(f)
 }

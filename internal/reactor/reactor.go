@@ -51,7 +51,9 @@ type Reactor struct {
 	next  atomic.Uint32 // whose turn it is to get a connection
 	start time.Time     // what the loops' ticks count from
 	ended sync.WaitGroup
-	once  sync.Once
+
+	spares spares
+	once   sync.Once
 }
 
 // Open makes the handler of a new connection, which it may already use, also to close it at once. It runs on the loop of
@@ -83,6 +85,7 @@ func New(cfg Config) (*Reactor, error) {
 		}
 		r.loops = append(r.loops, l)
 	}
+	r.spares.fill()
 	for _, l := range r.loops {
 		r.ended.Go(l.run)
 	}
@@ -138,6 +141,7 @@ func (r *Reactor) Close() {
 		}
 	})
 	r.ended.Wait()
+	r.spares.close()
 }
 
 // Listener is a listening socket on a loop.

@@ -153,6 +153,7 @@ func (r Rig) testBecomeBusy(t *testing.T) {
 func (r Rig) testDetach(t *testing.T) {
 	s := r.start(t, func(h *probe) {
 		h.expireIn(50 * time.Millisecond) // is not the connection's any more once it is detached
+		h.onExpired = func(time.Time) { h.expireIn(50 * time.Millisecond) }
 		h.onData = func(_ time.Time, p []byte) {
 			first := bytes.Clone(p)
 			h.conn.Detach(func(nc net.Conn) {

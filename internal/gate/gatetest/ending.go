@@ -289,33 +289,46 @@ func (r Rig) testDrain(t *testing.T) {
 	}
 }
 
+// testDrainOpening drains while peers begin to speak: each is told, or has not been heard. One that was forgotten would
+// be waited for.
 func (r Rig) testDrainOpening(t *testing.T) {
-	opening, open := make(chan struct{}), make(chan struct{})
-	s := r.start(t, func(*probe) {
-		close(opening)
-		<-open
-	}, nil)
-	c := s.dial()
-	c.send(wire.AppendFrame(nil, wire.Frame{Op: wire.OpHeartbeat, Seq: 1}))
-	<-opening
-	drained := make(chan error, 1)
-	go func() {
-		drained <- s.Drain(t.Context(), func(told gate.Session) {
-			told.(*probe).link.Close(closeFrame(wire.CloseDraining))
-		})
-	}()
-	eventually(t, "nobody else is let in", func() bool {
-		late, err := dial(t, r, s.Addrs()[0])
-		if err == nil {
-			late.Close()
+	const rounds, peers = 20, 8
+	for range rounds {
+		s := r.start(t, nil, nil)
+		begin := make(chan struct{})
+		var speaking sync.WaitGroup
+		for range peers {
+			c := s.dial()
+			speaking.Go(func() {
+				defer c.Close()
+				<-begin
+				if _, err := c.Write(wire.AppendFrame(nil, wire.Frame{Op: wire.OpHeartbeat, Seq: 1})); err != nil {
+					return
+				}
+				for {
+					f, err := c.next()
+					if err != nil || f.Op == wire.OpClose {
+						return
+					}
+				}
+			})
 		}
-		return err != nil
-	})
-	close(open)
-	c.wantClose(wire.CloseDraining)
-	c.Close()
-	if err := <-drained; err != nil {
-		t.Error(err)
+		drained := make(chan error, 1)
+		close(begin)
+		go func() {
+			drained <- s.Drain(t.Context(), func(told gate.Session) {
+				told.(*probe).link.Close(closeFrame(wire.CloseDraining))
+			})
+		}()
+		select {
+		case err := <-drained:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(hang):
+			t.Fatal("somebody was not told")
+		}
+		speaking.Wait()
 	}
 }
 
