@@ -70,7 +70,6 @@ type sendKey struct {
 // message is one place of a conversation.
 type message struct {
 	hongyan.Message
-	known   Moment // when anybody was first told of it
 	acked   Moment // when its send was first known to be done, 0 never
 	invoked Moment // when its send began, 0 for notices
 	recall  *Op    // that is known to be done
@@ -166,12 +165,11 @@ func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
 	}
 	known := log[m.Ordinal]
 	if known == nil {
-		known = &message{Message: m, known: at}
+		known = &message{Message: m}
 		log[m.Ordinal] = known
 		c.origin(known, by, at)
 		return known
 	}
-	known.known = min(known.known, at)
 	if known.ID != m.ID || known.From != m.From || known.ClientID != m.ClientID || known.TimeMS != m.TimeMS {
 		c.fail(Order, "%s/%d is message %d of account %d to %s, message %d of account %d to others",
 			m.Conversation, m.Ordinal, m.ID, m.From, by, known.ID, known.From)

@@ -105,6 +105,9 @@ func (c *checker) checkViews() {
 	for _, v := range c.h.Views {
 		s, at := &v.Conversation, part{v.User, v.Conversation.ID}
 		readers := c.readers(s.ID)
+		if readers == nil {
+			continue
+		}
 		var last hongyan.Ordinal
 		unread := 0
 		for n, m := range c.logs[s.ID] {

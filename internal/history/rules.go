@@ -196,10 +196,15 @@ func (c *checker) checkRecalled(p *Page, m *hongyan.Message) {
 	}
 }
 
-// readers walks through a conversation and returns who is to see each place. Who wrote without being a member breaks a
-// promise.
+// readers walks through a conversation and returns who is to see each place; nil if that cannot be known, because a place
+// was trimmed before anybody saw it. Who wrote without being a member breaks a promise.
 func (c *checker) readers(id hongyan.ConversationID) map[hongyan.Ordinal][]hongyan.UserID {
 	all := map[hongyan.Ordinal][]hongyan.UserID{}
+	for n := range hongyan.Ordinal(len(c.logs[id])) {
+		if c.logs[id][n+1] == nil {
+			return nil
+		}
+	}
 	var members []hongyan.UserID
 	a, b, direct := id.Members()
 	if direct {
@@ -229,6 +234,9 @@ func (c *checker) readers(id hongyan.ConversationID) map[hongyan.Ordinal][]hongy
 func (c *checker) checkHoldings() {
 	for _, id := range c.conversations() {
 		readers := c.readers(id)
+		if readers == nil {
+			continue
+		}
 		recalled := map[hongyan.Ordinal]hongyan.MessageState{}
 		for _, d := range c.h.Holdings {
 			held := map[hongyan.Ordinal]*hongyan.Message{}
@@ -297,7 +305,7 @@ func (c *checker) trimmed(d Holding, at place, m *message) bool {
 		return true // the stub: the body went with the logs of those who stayed
 	}
 	return (version == 0 || newer >= c.h.Kept) && slices.ContainsFunc(c.resets[d.Device], func(reset *Commit) bool {
-		return version != 0 && version <= reset.Version || version == 0 && reset.Moment > m.known
+		return version != 0 && version <= reset.Version || version == 0 && reset.Moment > m.invoked
 	})
 }
 

@@ -87,7 +87,7 @@ func Run(seed uint64, config Config) (Result, error) {
 	}
 	c.faulty, *c.planted = true, config.planted
 	if w.chance(3) {
-		c.history.Kept = 2 + w.rng.IntN(8)
+		c.history.Kept = 3 + w.rng.IntN(8)
 		w.note("server   keeps %d messages of each account", c.history.Kept)
 		c.server.keep(c.history.Kept)
 	}

@@ -15,7 +15,7 @@ func (c *cluster) breakThings() {
 
 func (c *cluster) breakSomething() {
 	w, d := c.w, one(c.w, c.devices)
-	switch w.rng.IntN(11) {
+	switch w.rng.IntN(12) {
 	case 0, 1:
 		if w.chance(4) {
 			c.server.crash(w.between(0, 6*time.Second))
@@ -61,5 +61,7 @@ func (c *cluster) breakSomething() {
 			p.engine.Refuse(hongyan.Errorf(hongyan.StorageLow, "the disk is nearly full"))
 			w.after(w.between(0, 5*time.Second), func() { p.engine.Refuse(nil) })
 		}
+	case 11:
+		c.server.drain()
 	}
 }

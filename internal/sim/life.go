@@ -145,6 +145,10 @@ func (d *device) look() {
 	if r == nil || !r.up {
 		return
 	}
+	if d.w.chance(3) {
+		r.hold()
+		return
+	}
 	page := history.Page{Device: d.process(), Source: history.Looked, Asked: d.c.history.Ask()}
 	if d.w.chance(2) {
 		reply := new(wire.ConversationsReply)
@@ -162,6 +166,26 @@ func (d *device) look() {
 		if err == nil {
 			page.Messages = all(d, wire.ToMessage, reply.Messages)
 			d.c.history.Show(page)
+		}
+	})
+}
+
+// hold asks for what is newer than what is stored, and is ready to wait for it, as clients without notifications are. It
+// moves no key: what the page brings comes again.
+func (r *run) hold() {
+	d, reply := r.d, new(wire.SyncReply)
+	key := r.sync.Presentable()
+	if len(key) == 0 {
+		return
+	}
+	asked := d.c.history.Ask()
+	r.ask(wire.OpSync, &wire.SyncRequest{Key: key, Limit: pullLimit, WaitMs: 5000}, reply, func(err error) {
+		if err == nil {
+			d.c.history.Show(history.Page{
+				Device: d.process(), Source: history.Pulled, Asked: asked, Version: hongyan.Version(reply.Version), More: reply.More,
+				Reset: reply.Reset_ != nil, Changes: all(d, wire.ToChange, reply.Changes),
+				Conversations: all(d, wire.ToConversation, reply.Conversations),
+			})
 		}
 	})
 }

@@ -286,6 +286,18 @@ func (p *process) fail(err error) {
 	p.later(0, 10*time.Millisecond, func() { p.s.crash(time.Second) })
 }
 
+// drain sends everybody away, as for an upgrade, and ends the process a moment later.
+func (s *server) drain() {
+	if s.down {
+		return
+	}
+	s.w.note("server   drains")
+	for _, c := range s.live() {
+		c.session.Drain(s.w.between(0, 2*time.Second))
+	}
+	s.process.later(time.Second, time.Second, func() { s.crash(time.Second) })
+}
+
 // crash ends the process at once and with the power of its machine, and starts another one after a while.
 func (s *server) crash(wait time.Duration) {
 	if s.down {
