@@ -34,6 +34,7 @@ const (
 	MaxBodyUnauth  = wire.MaxFrameUnauth // of one that comes without a token
 	BodyTime       = time.Minute         // for a whole body to arrive
 	BodyTimeUnauth = 10 * time.Second    // for one that comes without a token
+	MaxHeldBody    = 4096                // bytes, as protobuf, of each: enough for any key
 	MaxHeld        = 20_000              // Syncs that are held for news at a time, those of streams included
 )
 

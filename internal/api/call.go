@@ -27,13 +27,14 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 		a.desk.Do(q.Caller, q.Op, q.Body, done)
 		return func() {}
 	}
-	h, err := a.held.enter()
+	h, err := a.hold(q)
 	if err != nil {
 		done(operation.Reply{}, err)
 		return func() {}
 	}
 	desk := *a.desk
 	desk.Park = h.park(a.desk.Park)
+	c, token := q.Caller, q.Token // and not the body, while it is held
 	desk.Do(q.Caller, q.Op, q.Body, func(r operation.Reply, err error) {
 		a.held.leave(h)
 		switch page, _ := r.Body.(*wire.SyncReply); {
@@ -42,7 +43,7 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 		case empty(page) && a.held.leaving():
 			done(operation.Reply{}, a.held.leavingError())
 		default:
-			a.stillThere(q, r, done)
+			a.stillThere(c, token, r, done)
 		}
 	})
 	h.begun()
@@ -63,9 +64,18 @@ func empty(page *wire.SyncReply) bool {
 	return len(page.GetChanges()) == 0 && page.GetReset_() == nil && !page.GetMore()
 }
 
+// hold makes room for a request that waits.
+func (a *API) hold(q Request) (*hold, error) {
+	if len(q.Body) > MaxHeldBody {
+		return nil, hongyan.Errorf(hongyan.TooLarge, "the body of a Sync that waits has more than %d bytes", MaxHeldBody).
+			WithHint("name every type once, or do not wait")
+	}
+	return a.held.enter()
+}
+
 // stillThere gives an answer that may have been held for a while to a device that has not ended meanwhile.
-func (a *API) stillThere(q Request, r operation.Reply, done func(operation.Reply, error)) {
-	a.identify(q.Caller, q.Token, func(_ account.Identity, err error) {
+func (a *API) stillThere(c operation.Caller, token string, r operation.Reply, done func(operation.Reply, error)) {
+	a.identify(c, token, func(_ account.Identity, err error) {
 		if err != nil {
 			r = operation.Reply{}
 		}

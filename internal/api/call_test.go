@@ -165,6 +165,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"no protobuf", "POST", "/v1/sync", "\x0a\xff", append(me, "Content-Type", typeProtobuf), 400, "INVALID", "SyncRequest"},
 		{"no key", "POST", "/v1/sync", `{"key":"AAAA"}`, mine, 400, "KEY_INVALID", ""},
 		{"too large", "POST", "/v1/sync", `{"key":"` + strings.Repeat("A", MaxBody), mine, 413, "TOO_LARGE", "1048576"},
+		{"too much to be held", "POST", "/v1/sync", `{"waitMs":9,"types":[` + strings.Repeat("1,", 5000) + `1]}`, mine, 413, "TOO_LARGE", "waits"},
 		{"too large for a stranger", "POST", "/v1/login", `{"name":"` + strings.Repeat("a", MaxBodyUnauth), open, 413, "TOO_LARGE", "4096"},
 		{"another scheme", "POST", "/v1/sync", "{}", append(open, "Authorization", "Basic YTpi"), 401, "UNAUTHENTICATED", "Authorization"},
 		{"an empty token", "POST", "/v1/sync", "{}", append(open, "Authorization", "Bearer "), 401, "UNAUTHENTICATED", "Authorization"},
