@@ -222,7 +222,7 @@ func (s *Server) listen() error {
 	limits.Connections, limits.PerAddress = s.connections(), c.Limits.ConnectionsPerAddress
 	s.gate, err = gate.Listen(gate.Config{
 		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(),
-		Limits: limits, Log: s.log, Metrics: s.metrics,
+		Carrier: gate.Carrier(c.Carrier), Limits: limits, Log: s.log, Metrics: s.metrics,
 		Open: func(l gate.Link, p gate.Peer) gate.Session {
 			return s.hub.Open(l, session.Peer{
 				Peer: accountPeer(p), TLS: p.TLS, Secure: p.Secure, Operator: p.Operator,

@@ -11,6 +11,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -18,6 +19,7 @@ import (
 type Config struct {
 	Data         string       // directory of everything the server keeps; empty stands for DefaultData
 	Listen       []string     // addresses, each "host:port"; an empty host means every address of the machine
+	Carrier      Carrier      // what moves the bytes of plain connections
 	Registration Registration // who may create an account
 	TLS          TLS
 	HTTP         HTTP
@@ -86,6 +88,22 @@ type Drain struct {
 	Spread  time.Duration // clients are asked to come back at a random moment of so long, not all at once
 }
 
+// Carrier says what moves the bytes of plain TCP connections. TLS and the operator's socket always have goroutines.
+type Carrier string
+
+const (
+	CarrierReactor   Carrier = "reactor"   // a few epoll loops for all; on Linux only
+	CarrierGoroutine Carrier = "goroutine" // a goroutine for each connection
+)
+
+// defaultCarrier is the better one on this system.
+func defaultCarrier() Carrier {
+	if runtime.GOOS == "linux" {
+		return CarrierReactor
+	}
+	return CarrierGoroutine
+}
+
 // Registration says who may create an account.
 type Registration string
 
@@ -126,6 +144,7 @@ const (
 func Default() Config {
 	return Config{
 		Listen:       []string{"127.0.0.1:7878"},
+		Carrier:      defaultCarrier(),
 		Registration: RegistrationLoopback,
 		Messages:     Messages{RecallWindow: 2 * time.Minute},
 		Devices:      Devices{Policy: DevicesMany, Max: 32},

@@ -77,6 +77,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 	other := Config{
 		Data:         `C:\goose "flock" 鸿雁`,
 		Listen:       []string{":443", "[::1]:7878"},
+		Carrier:      CarrierGoroutine,
 		Registration: RegistrationClosed,
 		TLS:          TLS{Cert: "a.pem", Key: "b.pem", AllowPlain: true},
 		HTTP:         HTTP{Origins: []string{"https://chat.example.com", "*"}},
@@ -87,6 +88,9 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		Limits:       Limits{Connections: 12, ConnectionsPerAddress: 0, Idle: time.Hour + 30*time.Second},
 		Log:          Log{Level: LogDebug, Format: LogJSON},
 		Drain:        Drain{Timeout: 0, Spread: 1500 * time.Millisecond},
+	}
+	if defaultCarrier() == other.Carrier {
+		other.Carrier = CarrierReactor
 	}
 	for _, r := range table {
 		if a, b := other, Default(); r.value(&a).text() == r.value(&b).text() {

@@ -63,6 +63,11 @@ var table = []row{
 	{"listen", "Addresses to listen on. Each takes TLS, WebSocket, HTTP and long links alike.\n" +
 		"\":7878\" is every address of this machine, \"[::1]:7878\" one address of IPv6.",
 		func(c *Config) value { return listValue{&c.Listen} }},
+	{"carrier", "What moves the bytes of unencrypted connections: reactor or goroutine.\n" +
+		"reactor: a few loops for all of them, which takes the least memory, on Linux only; goroutine: one for each.",
+		func(c *Config) value {
+			return choiceValue[Carrier]{&c.Carrier, []Carrier{CarrierReactor, CarrierGoroutine}}
+		}},
 	{"registration", "Who may create an account: open, invitation, closed or loopback.\n" +
 		"open: anybody; invitation: who has one; closed: the operator only; loopback: anybody on this machine, and by\n" +
 		"invitation from elsewhere.",
