@@ -63,7 +63,7 @@ var rows = []row{
 	broadcast("1", false), broadcast("8", false),
 	{
 		name: "idle, 15000 connections", mode: idle, path: "/echo", raw: true,
-		args: []string{"--connections", "15000", "--steps", "3"},
+		args: []string{"--connections", "1000,5000,15000"},
 	},
 }
 

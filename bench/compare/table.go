@@ -34,6 +34,9 @@ func (run *comparison) writeRatios(w io.Writer, other string) {
 	}
 	fmt.Fprintf(w, "%s |\n%s\n", heading, line)
 	for _, r := range run.rows {
+		if r.mode == idle && other == floor {
+			continue // which keeps nothing for a connection
+		}
 		fmt.Fprintf(w, "| %s", r.name)
 		for _, s := range run.servers {
 			fmt.Fprintf(w, " | %s", run.ratio(r, other, s.name))

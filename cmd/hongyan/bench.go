@@ -20,7 +20,7 @@ takes, and what they cost the server.`,
 		benchMode(load.Idle, "Measure what idle connections cost",
 			`Open many connections in steps, and read the memory of the server and of the kernel before, after each step, and after
 one message on every connection. Run it against a server that has just been started.`,
-			"hongyan bench idle --url ws://127.0.0.1:9001/echo --connections 15000 --steps 3"),
+			"hongyan bench idle --url ws://127.0.0.1:9001/echo --connections 1000,5000,15000"),
 		benchMode(load.Broadcast, "Publish to many subscribers",
 			`Connect many subscribers and one publisher, whose messages everybody has to receive, and measure deliveries. What the
 server sends to --url is what was sent to --publish.`,
@@ -47,14 +47,14 @@ func benchMode(mode load.Mode, short, long, example string) *cobra.Command {
 	f.StringVar(&o.URL, "url", "", "the server: ws://host:port/path, or tcp://host:port for a plain echo of bytes")
 	c.MarkFlagRequired("url")
 	f.IntVar(&o.PID, "pid", 0, "the server's process (default: who listens on the port)")
-	connections := 64
 	switch mode {
 	case load.Idle:
-		connections = 15000
+		f.IntSliceVar(&o.Steps, "connections", []int{1000, 5000, 15000}, "how many, each time more")
 	case load.Broadcast, load.Storm:
-		connections = 10000
+		f.IntVar(&o.Connections, "connections", 10000, "how many")
+	default:
+		f.IntVar(&o.Connections, "connections", 64, "how many")
 	}
-	f.IntVar(&o.Connections, "connections", connections, "how many")
 	if mode != load.Connect {
 		f.IntVar(&o.Size, "size", 128, "bytes of a message")
 		f.BoolVar(&o.Text, "text", false, "text messages instead of binary ones")
@@ -71,13 +71,15 @@ func benchMode(mode load.Mode, short, long, example string) *cobra.Command {
 		f.IntVar(&o.InFlight, "in-flight", 1, "messages of the publisher that have not reached everybody")
 		f.StringVar(&o.Publish, "publish", "/pub", "path for the publisher")
 	case load.Idle:
-		f.IntVar(&o.Steps, "steps", 3, "how often to stop and look while connecting")
 		f.DurationVar(&o.Rest, "rest", 2*time.Second, "how long to wait before each look")
 	case load.Storm:
 		f.IntVar(&o.Rounds, "rounds", 3, "how many storms")
 	}
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if mode == load.Idle && len(o.Steps) > 0 {
+			o.Connections = o.Steps[len(o.Steps)-1]
+		}
 		report, err := load.Run(c.Context(), o)
 		if err != nil {
 			return err

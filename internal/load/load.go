@@ -65,7 +65,7 @@ type Options struct {
 	Warmup   time.Duration // load before the measurement of Echo, Connect and Broadcast
 	Duration time.Duration // of that measurement
 	Rest     time.Duration // before Idle reads the server's memory
-	Steps    int           // in which Idle opens its connections
+	Steps    []int         // numbers of connections at which Idle reads it, growing; the last is Connections
 	Rounds   int           // how often a Storm breaks loose
 
 	// PID is the server's process; 0 is whoever listens on the port, if that is on this machine.
@@ -119,8 +119,13 @@ func (o *Options) check(ctx context.Context) (endpoint, error) {
 			return endpoint{}, errors.New("the publisher has no path")
 		}
 	case Idle:
-		if o.Steps < 1 || o.Steps > o.Connections {
-			return endpoint{}, fmt.Errorf("%d steps are not between 1 and the number of connections", o.Steps)
+		for i, n := range o.Steps {
+			if n < 1 || i > 0 && n <= o.Steps[i-1] {
+				return endpoint{}, fmt.Errorf("the steps %d do not grow", o.Steps)
+			}
+		}
+		if len(o.Steps) == 0 || o.Steps[len(o.Steps)-1] != o.Connections {
+			return endpoint{}, fmt.Errorf("the steps %d do not end with all %d connections", o.Steps, o.Connections)
 		}
 	case Storm:
 		if o.Rounds < 1 {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func brief(mode Mode, url string) Options {
 	return Options{
 		Mode: mode, URL: url, Publish: "/pub", Connections: 20, InFlight: 4, Size: 100,
-		Warmup: 20 * time.Millisecond, Duration: 100 * time.Millisecond, Rest: 20 * time.Millisecond, Steps: 2, Rounds: 2,
+		Warmup: 20 * time.Millisecond, Duration: 100 * time.Millisecond, Rest: 20 * time.Millisecond, Steps: []int{10, 20}, Rounds: 2,
 	}
 }
 
@@ -272,6 +272,8 @@ func TestRunRefuses(t *testing.T) {
 		"nothing in flight": func(o *Options) { o.InFlight = 0 },
 		"no time":           func(o *Options) { o.Duration = 0 },
 		"huge messages":     func(o *Options) { o.Size = MaxSize + 1 },
+		"steps back":        func(o *Options) { o.Mode, o.Steps = Idle, []int{15, 10, 20} },
+		"steps that end":    func(o *Options) { o.Mode, o.Steps = Idle, []int{10} },
 		"another mode":      func(o *Options) { o.Mode = "sleep" },
 	} {
 		o := brief(Echo, "ws://127.0.0.1:1/")
