@@ -1,10 +1,10 @@
 // Package inbox is the sync engine: it gives every change of an account its place in the account's log, makes rounds of
 // changes durable, and answers what is newer than a SyncKey.
 //
-// All changes of a shard pass one Engine. It takes commands in rounds: Commit runs a round's commands in order against
-// one transaction and applies it, and when the caller has waited for the disk, Settle moves the durable watermark,
-// answers the commands and hands out hints. The Engine has no goroutine and no clock: Writer drives it with both, a
-// simulator by hand.
+// All changes of a shard pass one Engine. It takes commands in rounds: Run runs a round's commands in order against one
+// transaction, Apply writes it, and when the caller has waited for the disk, Settle moves the durable watermark, answers
+// the commands and hands out hints. Each takes the rounds in order, and the three may work on rounds that follow each
+// other at the same time. The Engine has no goroutine and no clock: Writer drives it with both, a simulator by hand.
 //
 // Nothing that is read is shown before it is durable: a Read holds its answer back until the watermark has passed the
 // rounds that it may have seen.
@@ -58,7 +58,7 @@ type Engine struct {
 	store  *store.Store
 	writer *store.Writer
 	shard  uint32
-	term   uint64 // changed under mu, by Commit alone
+	term   uint64 // changed under mu, by Run alone
 	count  uint32 // versions given in this term
 	ids    uint32 // message ids given in this term
 	clock  clock
@@ -70,7 +70,7 @@ type Engine struct {
 	ordinals *lru.Cache[hongyan.ConversationID, hongyan.Ordinal]
 
 	mu      sync.Mutex
-	started uint64   // number of the round that was applied last, or is being applied
+	started uint64   // number of the last round that was applied, or is about to be
 	durable uint64   // number of the last round that is durable
 	waiting []waiter // answers to reads, at most MaxHeldReads
 	heads   *lru.Cache[hongyan.UserID, head]
@@ -137,10 +137,11 @@ func (e *Engine) Term() uint64 {
 // Generation is the store's.
 func (e *Engine) Generation() uint64 { return e.store.Generation() }
 
-// Round is a round of commands between Commit and Settle.
+// Round is a round of commands between Run and Settle.
 type Round struct {
 	number   uint64       // the last round that wrote, up to this one
 	after    uint64       // the last round that wrote before this one: what this one saw
+	tx       *store.Tx    // what is to be applied; nil when nothing was written, and when it is done
 	commit   store.Commit // nil when nothing was written
 	commands []Command
 	answers  []error
@@ -164,12 +165,22 @@ func (r *Round) Wait() error {
 	return r.commit.Wait()
 }
 
-// Commit runs the first of the commands as one round and applies what they wrote. It returns how many it took: all, or
-// fewer when the round was full. nowMS is Unix milliseconds; the engine's clock never goes back.
-//
-// Rounds must be settled in order, each after its Wait. After an error the store has failed, no round can follow, and
-// the commands taken were answered.
+// Commit is Run and Apply.
 func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
+	r, taken, err := e.Run(nowMS, commands)
+	if err == nil {
+		err = e.Apply(r)
+	}
+	return r, taken, err
+}
+
+// Run runs the first of the commands as one round. It returns how many it took: all, or fewer when the round was full.
+// nowMS is Unix milliseconds; the engine's clock never goes back. When a command reads what is not remembered, Run waits
+// until the rounds before are applied.
+//
+// Every round must be applied, in order, and after its Wait settled, in order. After an error the store has failed, no
+// round can follow, and the commands taken were answered.
+func (e *Engine) Run(nowMS int64, commands []Command) (*Round, int, error) {
 	if err := e.Failure(); err != nil {
 		return nil, len(commands), e.reject(commands, err)
 	}
@@ -202,16 +213,30 @@ func (e *Engine) Commit(nowMS int64, commands []Command) (*Round, int, error) {
 	if tx.Len() > 0 {
 		// Before the round becomes visible, so that no read can see it and believe it durable.
 		e.started++
+		r.tx = tx.Tx
+		tx.Seal()
 	}
 	r.number = e.started
 	e.mu.Unlock()
-	if tx.Len() > 0 {
-		var err error
-		if r.commit, err = tx.Apply(); err != nil {
-			return nil, len(r.commands), e.reject(r.commands, e.fail(err))
-		}
-	}
 	return r, len(r.commands), nil
+}
+
+// Apply makes visible what the round wrote. After an error the store has failed, and the round's commands were answered.
+func (e *Engine) Apply(r *Round) (err error) {
+	if err := e.Failure(); err != nil {
+		if r.tx != nil {
+			r.tx.GiveUp()
+		}
+		return e.reject(r.commands, err)
+	}
+	if r.tx == nil {
+		return nil
+	}
+	if r.commit, err = r.tx.Apply(); err != nil {
+		return e.reject(r.commands, e.fail(err))
+	}
+	r.tx = nil
+	return nil
 }
 
 // Settle ends a round whose Wait returned err. Without an error the watermark moves, the commands are answered, then
@@ -339,6 +364,7 @@ func (e *Engine) renew() error {
 	if max(e.count, e.ids) < math.MaxUint32-termReserve {
 		return nil
 	}
+	e.writer.Quiesce() // what is under way has the old term
 	term, err := e.store.Claim(e.shard)
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 // QueuedCommands bounds the commands that wait for their round. Beyond it Submit answers Busy.
 const QueuedCommands = 8192
 
-// Writer drives an Engine: one goroutine gathers what waits and commits it, a second waits for the disk and settles, so
-// that the next round fills while the last one syncs.
+// Writer drives an Engine: one goroutine gathers what waits and runs it, a second applies, a third waits for the disk and
+// settles. So a round runs while the one before is applied and the one before that syncs.
 type Writer struct {
 	e    *Engine
 	now  func() time.Time
@@ -29,9 +29,9 @@ type Writer struct {
 // call Close.
 func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
 	w := &Writer{e: e, now: now, stop: make(chan struct{}), wake: make(chan struct{}, 1)}
-	rounds := make(chan *Round, 1)
+	ran, applied := make(chan *Round), make(chan *Round, 1)
 	settled := make(chan struct{})
-	w.done.Add(4)
+	w.done.Add(5)
 	view, hours := e.store.View(), e.Filters(now().UnixMilli()) // of the terms before this one
 	go func() {
 		defer w.done.Done()
@@ -40,13 +40,22 @@ func NewWriter(e *Engine, now func() time.Time, failed func(error)) *Writer {
 	}()
 	go func() {
 		defer w.done.Done()
-		defer close(rounds)
-		w.commit(rounds)
+		defer close(ran)
+		w.run(ran)
+	}()
+	go func() {
+		defer w.done.Done()
+		defer close(applied)
+		for r := range ran {
+			if e.Apply(r) == nil {
+				applied <- r
+			}
+		}
 	}()
 	go func() {
 		defer w.done.Done()
 		defer close(settled)
-		for r := range rounds {
+		for r := range applied {
 			e.Settle(r, r.Wait())
 		}
 	}()
@@ -106,8 +115,8 @@ func (w *Writer) Close() {
 	w.done.Wait()
 }
 
-// commit makes rounds of what was submitted until the writer is closed and nothing waits.
-func (w *Writer) commit(rounds chan<- *Round) {
+// run makes rounds of what was submitted until the writer is closed and nothing waits.
+func (w *Writer) run(rounds chan<- *Round) {
 	waiting := make([]Command, 0, MaxRoundCommands)
 	for {
 		if waiting = w.take(waiting); len(waiting) == 0 {
@@ -121,7 +130,7 @@ func (w *Writer) commit(rounds chan<- *Round) {
 				return
 			}
 		}
-		r, taken, err := w.e.Commit(w.now().UnixMilli(), waiting)
+		r, taken, err := w.e.Run(w.now().UnixMilli(), waiting)
 		n := copy(waiting, waiting[taken:])
 		clear(waiting[n:])
 		waiting = waiting[:n]

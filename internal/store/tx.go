@@ -34,12 +34,14 @@ func (r reader) records() *lru.Cache[string, any] { return nil }
 const CachedRecords = 1 << 17
 
 // Writer makes the Txs of one shard. It remembers the records that it read and wrote, which is sound because nobody else
-// writes them: one Writer per shard, one Tx at a time, one goroutine.
+// writes them: one Writer per shard, one Tx at a time, one goroutine. A Tx that is sealed may be applied by another, while
+// the next one is filled.
 type Writer struct {
-	store *Store
-	shard uint32
-	term  uint64
-	cache *lru.Cache[string, any]
+	store  *Store
+	shard  uint32
+	term   uint64
+	cache  *lru.Cache[string, any]
+	sealed *Tx // the last one
 }
 
 // NewWriter makes the Writer of a shard that was claimed at term.
@@ -48,29 +50,49 @@ func (s *Store) NewWriter(shard uint32, term uint64) *Writer {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Writer{s, shard, term, cache}
+	return &Writer{store: s, shard: shard, term: term, cache: cache}
 }
 
 // Begin starts a Tx.
 func (w *Writer) Begin() *Tx {
-	tx := &Tx{reader: reader{w.store.kv}, w: w, pending: map[string][]byte{}}
+	tx := &Tx{reader: reader{w.store.kv}, w: w, pending: map[string][]byte{}, ended: make(chan struct{})}
 	tx.batch.Fence(w.shard, w.term)
 	return tx
 }
 
-// Tx collects writes and sees them in what it gets. Scans see only what was applied before the Tx began.
+// Tx collects writes and sees them in what it gets. Scans see only the Txs before it. What neither it nor the Writer
+// remembers is looked up in the store, once the Txs before it are there.
 type Tx struct {
 	reader
 	w       *Writer
 	batch   kv.Batch
 	pending map[string][]byte // unapplied values by key; nil: deleted
+	ended   chan struct{}     // closed when the Tx was applied or given up
 }
 
 // Commit is an applied Tx on its way to the disk.
 type Commit = kv.Commit
 
+// Seal says that tx is complete and that Apply or GiveUp follows: the next Tx may begin. Txs are applied in the order in
+// which they were sealed.
+func (tx *Tx) Seal() { tx.w.sealed = tx }
+
 // Apply makes the Tx visible, all or nothing; durability is told by the Commit.
-func (tx *Tx) Apply() (Commit, error) { return tx.w.store.kv.Apply(&tx.batch) }
+func (tx *Tx) Apply() (Commit, error) {
+	defer close(tx.ended)
+	return tx.w.store.kv.Apply(&tx.batch)
+}
+
+// GiveUp ends a sealed Tx that cannot be applied. No later one can be applied either, as they may have seen it.
+func (tx *Tx) GiveUp() { close(tx.ended) }
+
+// Quiesce returns when every sealed Tx was applied or given up.
+func (w *Writer) Quiesce() {
+	if w.sealed != nil {
+		<-w.sealed.ended
+		w.sealed = nil
+	}
+}
 
 // Len and Size are the number of writes so far and their bytes.
 func (tx *Tx) Len() int  { return tx.batch.Len() }
@@ -82,7 +104,13 @@ func (tx *Tx) get(key []byte) ([]byte, error) {
 	if v, ok := tx.pending[string(key)]; ok {
 		return v, nil
 	}
+	tx.w.Quiesce()
 	return tx.reader.get(key)
+}
+
+func (tx *Tx) scan(from, to []byte, reverse bool) kv.Iterator {
+	tx.w.Quiesce()
+	return tx.reader.scan(from, to, reverse)
 }
 
 func (tx *Tx) set(key, value []byte) {
