@@ -40,9 +40,7 @@ const MaxViolations = 20
 // Check returns the promises that the history breaks, none if all is well. It expects that every device has come to rest
 // and that its Holding was recorded.
 func Check(h *History) []Violation {
-	c := &checker{h: h, logs: map[hongyan.ConversationID]map[hongyan.Ordinal]*message{}, sends: map[sendKey][]*Op{},
-		places: map[hongyan.UserID]map[hongyan.Version]place{}, resets: map[Device][]*Commit{}}
-	c.collect()
+	c := newChecker(h)
 	for _, check := range []func(){
 		c.checkProgress, c.checkRetries, c.checkOrder, c.checkCommits, c.checkPages, c.checkHoldings, c.checkStates,
 		c.checkReceipts, c.checkViews,
@@ -89,6 +87,15 @@ func (p place) String() string {
 		what = "recall of"
 	}
 	return fmt.Sprintf("%s %s/%d", what, p.conversation, p.ordinal)
+}
+
+func newChecker(h *History) *checker {
+	c := &checker{
+		h: h, logs: map[hongyan.ConversationID]map[hongyan.Ordinal]*message{}, sends: map[sendKey][]*Op{},
+		places: map[hongyan.UserID]map[hongyan.Version]place{}, resets: map[Device][]*Commit{},
+	}
+	c.collect()
+	return c
 }
 
 func (c *checker) fail(r Rule, format string, args ...any) {

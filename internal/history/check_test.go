@@ -188,3 +188,39 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestLinearizable spoils the story where both checkers have to see it.
+func TestLinearizable(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(s *story)
+		wrong bool
+	}{
+		"kept":                        {func(*story) {}, false},
+		"an answer that nobody heard": {func(s *story) { s.second.Completed = 0 }, false},
+		"a retry": {func(s *story) {
+			retry := s.Begin(Op{Device: annWeb, Kind: Send, Conversation: talk, Client: hongyan.ClientID{1}, Text: "one"})
+			s.Complete(retry, Result{101, 1, 1000})
+		}, false},
+		"another result for a retry": {func(s *story) {
+			retry := s.Begin(Op{Device: annWeb, Kind: Send, Conversation: talk, Client: hongyan.ClientID{1}, Text: "one"})
+			s.Complete(retry, Result{103, 3, 1000})
+		}, true},
+		"an order against time": {func(s *story) { s.first.Result.Ordinal, s.second.Result.Ordinal = 2, 1 }, true},
+		"shown before it was sent": {func(s *story) {
+			s.Show(s.pages[0])
+			s.second.Invoked = s.Ask()
+			s.second.Completed = 0
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := begin()
+			c.spoil(s)
+			s.tell()
+			if found := Linearizable(s.History, 0); (len(found) > 0) != c.wrong {
+				t.Errorf("found %v, want something: %t", found, c.wrong)
+			}
+		})
+	}
+}

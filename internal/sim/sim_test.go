@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/history"
 )
 
 var (
@@ -65,6 +68,7 @@ func mustRun(t *testing.T, seed uint64, config Config) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Violations = append(r.Violations, history.Linearizable(r.History, time.Minute)...)
 	if len(r.Violations) == 0 {
 		return r
 	}
