@@ -53,6 +53,10 @@ type Config struct {
 	Peer func(*http.Request) Peer
 	// Origins are the origins of web pages, besides the server's own, that may use the API; "*" is any.
 	Origins []string
+	// Places are where clients find the server. Without any they are told the name that they have used already, with the
+	// port that they have used and Ports.
+	Places  []Place
+	Ports   []uint16
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -69,6 +73,10 @@ type API struct {
 	tickets *tickets
 	metrics *metrics
 
+	places   []Place
+	ports    []uint16
+	resolver *resolver
+
 	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
 }
 
@@ -83,7 +91,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
-		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
+		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	page, err := makePage(document)
 	if err != nil {
@@ -92,6 +100,7 @@ func New(c Config) (*API, error) {
 	a.routes = map[string]route{
 		"":              show("text/html; charset=utf-8", page),
 		"openapi.json":  show(typeJSON, document),
+		"addresses":     {http.MethodGet, (*exchange).addresses},
 		"events":        {http.MethodGet, (*exchange).events},
 		"events/ticket": {http.MethodPost, (*exchange).grantTicket},
 		"events/cookie": {http.MethodPost, (*exchange).grantCookie},

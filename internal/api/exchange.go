@@ -23,6 +23,7 @@ type exchange struct {
 	id     string // of the request
 	token  string // that came with it
 	caller operation.Caller
+	tls    bool // the client has encrypted
 	read   bool // the whole body was read
 	// streamUntil is when the token of a stream expires.
 	streamUntil time.Time
@@ -34,6 +35,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{
 		api: a, w: w, r: r, id: requestID(r.Header.Get(headerRequestID)),
 		caller: operation.Caller{Peer: p.Peer, Secure: p.Secure, Operator: p.Operator},
+		tls:    p.TLS,
 	}
 	h := w.Header()
 	h.Set(headerRequestID, x.id)

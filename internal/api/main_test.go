@@ -44,6 +44,12 @@ type world struct {
 
 func newWorld(tb testing.TB, origins ...string) *world {
 	tb.Helper()
+	return newWorldWith(tb, Config{Origins: origins})
+}
+
+// newWorldWith makes a world with what c decides.
+func newWorldWith(tb testing.TB, c Config) *world {
+	tb.Helper()
 	check := func(err error) {
 		tb.Helper()
 		if err != nil {
@@ -79,10 +85,9 @@ func newWorld(tb testing.TB, origins ...string) *world {
 	hub.Use(desk)
 	w := &world{tb: tb, log: new(bytes.Buffer)}
 	w.peer.Store(&Peer{Secure: true})
-	w.api, err = New(Config{
-		Desk: desk, Peer: func(*http.Request) Peer { return *w.peer.Load() }, Origins: origins,
-		Log: slog.New(slog.NewTextHandler(w.log, nil)), Metrics: prometheus.NewRegistry(),
-	})
+	c.Desk, c.Peer = desk, func(*http.Request) Peer { return *w.peer.Load() }
+	c.Log, c.Metrics = slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry()
+	w.api, err = New(c)
 	check(err)
 	w.http = httptest.NewServer(w.api)
 	tb.Cleanup(func() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -32,8 +33,17 @@ func (s *Server) handler() http.Handler {
 
 // makeAPI makes the short link of a desk.
 func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
+	advertised, err := s.config.HTTP.Places()
+	if err != nil {
+		return nil, err
+	}
+	var places []api.Place
+	for _, p := range advertised {
+		places = append(places, api.Place(p))
+	}
 	return api.New(api.Config{
 		Desk: desk, Origins: s.config.HTTP.Origins, Log: s.log, Metrics: s.metrics,
+		Places: places, Ports: portsOf(s.config.Listen),
 		Peer: func(r *http.Request) api.Peer {
 			p, _ := gate.PeerOf(r.Context())
 			return api.Peer{
@@ -41,6 +51,16 @@ func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
 			}
 		},
 	})
+}
+
+// portsOf returns the ports of the addresses to listen on, as far as they are settled.
+func portsOf(listen []string) (ports []uint16) {
+	for _, addr := range listen {
+		if ap, err := netip.ParseAddrPort("0.0.0.0" + addr[strings.LastIndexByte(addr, ':'):]); err == nil && ap.Port() != 0 {
+			ports = append(ports, ap.Port())
+		}
+	}
+	return ports
 }
 
 // accountPeer is what package account wants to know of a connection.

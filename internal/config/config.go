@@ -41,7 +41,8 @@ type TLS struct {
 
 // HTTP says who may use the short link.
 type HTTP struct {
-	Origins []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
+	Origins   []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
+	Advertise []string // where clients find the server, each "host:port" or "host:port=weight"; see Places
 }
 
 // Messages says what may be done with messages.

@@ -80,7 +80,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		Carrier:      CarrierGoroutine,
 		Registration: RegistrationClosed,
 		TLS:          TLS{Cert: "a.pem", Key: "b.pem", AllowPlain: true},
-		HTTP:         HTTP{Origins: []string{"https://chat.example.com", "*"}},
+		HTTP:         HTTP{Origins: []string{"https://chat.example.com", "*"}, Advertise: []string{"chat.example.com:8080=2"}},
 		Messages:     Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
 		Retention:    Retention{Days: 30, Messages: 10_000},
 		Devices:      Devices{Policy: DevicesOnePerClass, Max: 4},
@@ -139,6 +139,24 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+func TestWellKnownPorts(t *testing.T) {
+	t.Parallel()
+	c, err := Load(Sources{Flags: map[string]string{"listen": "127.0.0.1:1,well-known"}})
+	want := []string{"127.0.0.1:1", ":8080", ":80", ":443", ":14000"}
+	if err != nil || !slices.Equal(c.Listen, want) {
+		t.Errorf("it listens on %q, %v", c.Listen, err)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	got, err := HTTP{Advertise: []string{"chat.example.com:8080", "[2001:db8::1]:443=7"}}.Places()
+	want := []Place{{"chat.example.com", 8080, 1}, {"2001:db8::1", 443, 7}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestFaultsOfTheFile(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -180,6 +198,11 @@ func TestFaultsOfTheFile(t *testing.T) {
 		{"address twice", "listen = [\":80\", \":81\", \":80\"]", ":1", `listen: ":80" stands twice`, "once"},
 		{"origin with a path", "[http]\norigins = [\"https://a.example/\"]", ":2", `http.origins: "https://a.example/" is no origin`, "SCHEME://HOST"},
 		{"origin without a scheme", "[http]\norigins = [\"a.example\"]", ":2", `http.origins: "a.example" is no origin`, "SCHEME://HOST"},
+		{"place without a port", "[http]\nadvertise = [\"a.example\"]", ":2", `http.advertise: "a.example": missing port in address`, "HOST:PORT"},
+		{"place without a host", "[http]\nadvertise = [\":80\"]", ":2", `http.advertise: ":80": a client needs both a host and a port`, "HOST:PORT"},
+		{"any port", "[http]\nadvertise = [\"a:0\"]", ":2", `http.advertise: "a:0": a client needs both a host and a port`, "HOST:PORT"},
+		{"weight of nothing", "[http]\nadvertise = [\"a:1=0\"]", ":2", `http.advertise: "a:1=0": "0" is no weight from 1 to 1000`, "WEIGHT"},
+		{"well-known and one of them", "listen = [\"well-known\", \":80\"]", ":1", `listen: ":80" stands twice`, "once"},
 		{"certificate alone", "[tls]\ncert = \"c\"", ":2", "tls.cert is set without tls.key", "private key"},
 		{"key alone", "[tls]\nkey = \"c\"", ":2", "tls.key is set without tls.cert", "certificate chain"},
 	}

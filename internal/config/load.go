@@ -114,6 +114,9 @@ func (l *loader) readFile(name string) {
 // check judges what no setting can judge alone.
 func (l *loader) check() {
 	c := &l.config
+	if i := slices.Index(c.Listen, WellKnown); i >= 0 {
+		c.Listen = slices.Replace(slices.Clone(c.Listen), i, i+1, wellKnown...)
+	}
 	if len(c.Listen) == 0 {
 		l.fault(0, l.where("listen"), `give at least one address, such as "127.0.0.1:7878"`, "listen: no address")
 	}
@@ -125,6 +128,10 @@ func (l *loader) check() {
 		if slices.Contains(c.Listen[:i], addr) && !anyPort(addr) {
 			l.fault(0, l.where("listen"), "name every address once", "listen: %q stands twice", addr)
 		}
+	}
+	if _, err := c.HTTP.Places(); err != nil {
+		l.fault(0, l.where("http.advertise"), `a place is HOST:PORT or HOST:PORT=WEIGHT, such as "chat.example.com:8080" or "203.0.113.7:443=2"`,
+			"http.advertise: %v", err)
 	}
 	for _, origin := range c.HTTP.Origins {
 		if !isOrigin(origin) {

@@ -61,7 +61,8 @@ var table = []row{
 		"Empty: /var/lib/hongyan for root, otherwise hongyan in $XDG_DATA_HOME or ~/.local/share.",
 		func(c *Config) value { return textValue{&c.Data} }},
 	{"listen", "Addresses to listen on. Each takes TLS, WebSocket, HTTP and long links alike.\n" +
-		"\":7878\" is every address of this machine, \"[::1]:7878\" one address of IPv6.",
+		"\":7878\" is every address of this machine, \"[::1]:7878\" one address of IPv6, \"well-known\" the ports that clients\n" +
+		"try without being told: 8080, 80, 443 and 14000.",
 		func(c *Config) value { return listValue{&c.Listen} }},
 	{"carrier", "What moves the bytes of unencrypted connections: reactor or goroutine.\n" +
 		"reactor: a few loops for all of them, which takes the least memory, on Linux only; goroutine: one for each.",
@@ -88,6 +89,9 @@ var table = []row{
 	{"http.origins", "Origins of the web pages, besides this server's own, that may use the short link.\n" +
 		"As browsers write them: \"https://chat.example.com\". \"*\": any page; it still needs a token to do anything.",
 		func(c *Config) value { return listValue{&c.HTTP.Origins} }},
+	{"http.advertise", "Where clients find this server, for the list of addresses that they keep: \"chat.example.com:8080\", or with a\n" +
+		"weight, \"203.0.113.7:443=2\". Empty: under the name that they have used, at the ports of listen.",
+		func(c *Config) value { return listValue{&c.HTTP.Advertise} }},
 
 	{"messages.contacts_only", "Whether a direct message needs an accepted contact.",
 		func(c *Config) value { return switchValue{&c.Messages.ContactsOnly} }},

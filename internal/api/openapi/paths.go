@@ -17,7 +17,24 @@ func handWritten() object {
 			},
 		}}
 	}
+	number := object{"type": "integer", "minimum": 0}
+	words := object{"type": "array", "items": object{"type": "string"}}
 	return object{
+		api.Prefix + "addresses": object{"get": object{
+			"operationId": "Addresses", "tags": []any{"anyone"}, "security": []any{object{}},
+			"summary": "says where the server is found, and how it likes to be treated",
+			"responses": object{"200": object{"description": "The list, in the order in which to try it.",
+				"content": object{"application/json": object{"schema": object{
+					"type": "object", "properties": object{
+						"addresses": object{"type": "array", "items": object{"type": "object", "properties": object{
+							"host": object{"type": "string"}, "port": number, "priority": number, "weight": number,
+							"ips": words, "transports": words,
+						}}},
+						"ttlMs":  object{"type": "string", "format": "int64"},
+						"hints":  ref("Hints"),
+						"tlsPin": object{"type": "string"},
+					}}}}}, "default": refused},
+		}},
 		api.Prefix + "events": object{"get": object{
 			"operationId": "Events", "tags": []any{"device"},
 			"summary": "streams the account's changes as server-sent events",
