@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
@@ -26,7 +27,7 @@ func Text(status int, sentence string) Response {
 func (r *Response) appendHead(dst []byte, now time.Time, n int64, closes bool) []byte {
 	dst = strconv.AppendInt(append(dst, "HTTP/1.1 "...), int64(r.Status), 10)
 	dst = append(append(dst, ' '), http.StatusText(r.Status)...)
-	dst = now.UTC().AppendFormat(append(dst, "\r\nDate: "...), http.TimeFormat)
+	dst = append(append(dst, "\r\nDate: "...), date(now)...)
 	if r.Type != "" {
 		dst = append(append(dst, "\r\nContent-Type: "...), r.Type...)
 	}
@@ -38,6 +39,23 @@ func (r *Response) appendHead(dst []byte, now time.Time, n int64, closes bool) [
 		dst = append(dst, "Connection: close\r\n"...)
 	}
 	return append(append(dst, r.Fields...), "\r\n"...)
+}
+
+// second is a moment as HTTP writes it, which is the same for all answers of a second.
+type second struct {
+	unix int64
+	text string
+}
+
+var lastSecond atomic.Pointer[second]
+
+func date(now time.Time) string {
+	s := lastSecond.Load()
+	if unix := now.Unix(); s == nil || s.unix != unix {
+		s = &second{unix, now.UTC().Format(http.TimeFormat)}
+		lastSecond.Store(s)
+	}
+	return s.text
 }
 
 // append appends the whole response. headOnly leaves the body away, but not its length (RFC 9110 §9.3.2).
