@@ -11,7 +11,7 @@ import (
 
 // BenchmarkExchange is one frame there and one back, one connection, with one or 16 under way.
 func BenchmarkExchange(b *testing.B) {
-	for _, name := range []string{"tcp", "tls"} {
+	for _, name := range []string{string(gate.DefaultCarrier), "goroutine", "tls"} {
 		for _, ahead := range []int{1, 16} {
 			b.Run(fmt.Sprintf("%s/%d", name, ahead), func(b *testing.B) {
 				var cfg gate.Config

@@ -140,6 +140,9 @@ func (c *conn) Close(last carrier.Item) {
 func (c *conn) Abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closing && c.out == nil {
+		return // it is gone
+	}
 	c.closing = true
 	c.queue().aborted = true
 	c.touch()

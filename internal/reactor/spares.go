@@ -22,7 +22,8 @@ type spares struct {
 	closed bool
 }
 
-// netConn makes a net.Conn of a socket, which is closed: the new one is another descriptor of it.
+// netConn makes a net.Conn of a socket, which is closed: the new one is another descriptor of it. It has no keep-alive
+// probes, which package net turns on, as no connection here has.
 func (s *spares) netConn(fd int) (net.Conn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -34,6 +35,9 @@ func (s *spares) netConn(fd int) (net.Conn, error) {
 	}
 	_ = f.Close()
 	s.refill()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAlive(false)
+	}
 	return c, err
 }
 
