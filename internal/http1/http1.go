@@ -207,10 +207,10 @@ func (c *Conn) Expired(now time.Time) {
 	}
 	switch {
 	case c.parked != nil || now.Before(c.deadline):
-	case c.files.Load() > 0:
-		c.deadline = now.Add(c.limits.Idle) // the client is busy reading; whether it does is the carrier's care
 	case c.within && !c.first:
 		c.refuse(now, errLate)
+	case !c.quiet():
+		c.deadline = now.Add(c.limits.Idle) // the client is busy reading; whether it does is the carrier's care
 	default:
 		c.over = true
 		c.conn.Close(carrier.Item{})
