@@ -12,11 +12,12 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/wire"
 )
 
 func groupCommand() *cobra.Command {
 	return family("group", "Manage groups",
-		groupCreateCommand(), groupInfoCommand(), groupJoinCommand(), groupMuteCommand(),
+		groupCreateCommand(), groupListCommand(), groupInfoCommand(), groupJoinCommand(), groupMuteCommand(),
 		groupPeople("invite", "Bring accounts into a group", invite),
 		groupPeople("remove", "Put members out of a group", removeMembers),
 		groupPeople("admit", "Let accounts in that ask to join a group", answerJoin(true)),
@@ -183,6 +184,50 @@ func groupCreateCommand() *cobra.Command {
 			return err
 		}
 		return printGroup(c, &g, asJSON)
+	})
+	return c
+}
+
+// maxListed is how many conversations the server tells of at once.
+const maxListed = 200
+
+func groupListCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List one's groups",
+		Long:    fmt.Sprintf("List one's groups, as far as they are among the %d conversations in which something happened last.", maxListed),
+		Example: "  hongyan group list --json",
+		Args:    cobra.NoArgs,
+	}
+	p := profileFlag(c)
+	jsonFlag(c, &asJSON)
+	c.RunE = p.asDevice(func(c *cobra.Command, cl *client.Client, _ []string) error {
+		reply := new(wire.ConversationsReply)
+		if err := cl.Do(c.Context(), wire.OpConversations, &wire.ConversationsRequest{Limit: maxListed}, reply); err != nil {
+			return err
+		}
+		list, err := wire.ToAll("conversations", wire.ToConversation, reply.Conversations)
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, conv := range list {
+			if _, group := conv.ID.Group(); !group || conv.Left != 0 {
+				continue
+			}
+			if asJSON {
+				if err := printJSON(c.OutOrStdout(), newConversationLine(&conv)); err != nil {
+					return err
+				}
+				continue
+			}
+			rows = append(rows, []string{conv.ID.String(), strconv.Itoa(conv.Unread), conv.Title})
+		}
+		if asJSON {
+			return nil
+		}
+		return printTable(c.OutOrStdout(), []string{"GROUP", "UNREAD", "TITLE"}, rows)
 	})
 	return c
 }

@@ -162,7 +162,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"nonsense"}, 2, `hongyan: there is no command "nonsense"` + "\n  hongyan --help shows how\n"},
 		{[]string{"sned"}, 2, `did you mean "send"?`},
 		{[]string{"user", "nonsense"}, 2, `there is no command "user nonsense"`},
-		{[]string{"group", "list", "--profile", empty}, 2, `there is no command "group list"`},
+		{[]string{"group", "count", "--profile", empty}, 2, `there is no command "group count"`},
 		{[]string{"group", "--nonsense"}, 2, "unknown flag: --nonsense"},
 		{[]string{"user", "add"}, 2, "this is written: hongyan user add NAME"},
 		{[]string{"version", "too", "much"}, 2, "this is written: hongyan version"},
