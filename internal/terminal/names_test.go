@@ -16,6 +16,12 @@ import (
 func TestStrangersAreNamed(t *testing.T) {
 	t.Parallel()
 	const ming, fang hongyan.UserID = 50, 51
+	fresh := newScreen(&english, me, "goose", noon)
+	acts := fresh.handle(loaded{conversations: []hongyan.Conversation{conversation(flock, "Geese", new(message(flock, 1, lihua, at(3, 22, 10), "x")))}})
+	if f, ok := actionOf[findNames](acts); !ok || !slices.Equal(f.users, []hongyan.UserID{lihua}) {
+		t.Errorf("asked for %v at the beginning", acts)
+	}
+
 	s := sample(t, &english, 80, 24)
 	asked := func(acts []any) (users []hongyan.UserID) {
 		for _, act := range acts {
@@ -33,7 +39,7 @@ func TestStrangersAreNamed(t *testing.T) {
 	joined := hongyan.Message{Conversation: flock, Ordinal: 42, From: ming, FromName: "ming", TimeMS: at(4, 11, 1), Content: hongyan.Content{
 		Kind: hongyan.KindNotice, Notice: &hongyan.Notice{Event: hongyan.NoticeJoined, Users: []hongyan.UserID{fang, me}},
 	}}
-	acts := s.handle(told{client.MessageEvent{Message: m}, client.MessageEvent{Message: joined}, client.MessageEvent{Message: m}})
+	acts = s.handle(told{client.MessageEvent{Message: m}, client.MessageEvent{Message: joined}, client.MessageEvent{Message: m}})
 	if got := asked(acts); !slices.Equal(got, []hongyan.UserID{ming, fang}) {
 		t.Errorf("asked for %d, want each stranger once", got)
 	}

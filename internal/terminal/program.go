@@ -43,11 +43,11 @@ func run(ctx context.Context, cl *client.Client, feed *Feed, options ...tea.Prog
 	if err != nil {
 		return err
 	}
-	s.handle(start)
+	first := s.handle(start)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &program{ctx: ctx, screen: s, client: cl}
+	p := &program{ctx: ctx, screen: s, client: cl, first: first}
 	terminal := tea.NewProgram(p, append(options, tea.WithContext(ctx), tea.WithoutSignalHandler())...)
 	p.sender = newSender(cl, terminal.Send)
 	var parts sync.WaitGroup
@@ -114,6 +114,7 @@ type program struct {
 	screen    *screen
 	client    *client.Client
 	sender    *sender
+	first     []any // the actions to begin with
 	clientErr error
 }
 
@@ -161,7 +162,7 @@ func (p *program) complete(e client.Event) client.Event {
 }
 
 // Init asks the terminal for its background.
-func (p *program) Init() tea.Cmd { return tea.RequestBackgroundColor }
+func (p *program) Init() tea.Cmd { return tea.Batch(tea.RequestBackgroundColor, p.commands(p.first)) }
 
 // Update feeds the screen.
 func (p *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
@@ -189,11 +190,15 @@ func (p *program) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	default:
 		acts = s.handle(msg)
 	}
+	return p, p.commands(acts)
+}
+
+func (p *program) commands(acts []any) tea.Cmd {
 	cmds := make([]tea.Cmd, len(acts))
 	for i, act := range acts {
 		cmds[i] = p.carryOut(act)
 	}
-	return p, tea.Batch(cmds...)
+	return tea.Batch(cmds...)
 }
 
 // joins reports whether a terminal that answers so about mode 2027 counts a sequence of emoji as one.
