@@ -61,7 +61,7 @@ func benchMode(mode load.Mode, short, long, example string) *cobra.Command {
 	}
 	switch mode {
 	case load.Echo, load.Connect, load.Broadcast:
-		f.DurationVar(&o.Duration, "duration", 5*time.Second, "how long to measure")
+		f.DurationVar(&o.Duration, "duration", 5*time.Second, "how long to measure, at least")
 		f.DurationVar(&o.Warmup, "warmup", time.Second, "load before that")
 	}
 	switch mode {

@@ -34,7 +34,7 @@ func (e *engine) broadcast(r *Report) error {
 		got    = make([]int, subscribers)
 		sent   = 0
 		ended  = 0 // messages that everybody has; the first of the window comes first
-		s      = e.newStage()
+		s      = e.newStage(window * subscribers)
 	)
 	handle := func(i int, events uint32) error {
 		c := &e.conns[i]

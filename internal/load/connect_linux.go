@@ -8,7 +8,7 @@ func (e *engine) connect(r *Report) error {
 			return err
 		}
 	}
-	s := e.newStage()
+	s := e.newStage(len(e.conns))
 	next := len(e.conns)
 	for !s.over {
 		err := e.turn(func(i int, events uint32) error {

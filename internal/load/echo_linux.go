@@ -5,6 +5,7 @@ import "time"
 // A stage is where a measurement stands: load without counting, counting, and waiting for what is under way.
 type stage struct {
 	e       *engine
+	least   int64 // operations that have to end in this part of it
 	warming bool
 	over    bool
 	end     int64
@@ -14,18 +15,23 @@ type stage struct {
 	took    Histogram
 }
 
-func (e *engine) newStage() *stage {
-	return &stage{e: e, warming: true, end: nanos() + int64(e.o.Warmup)}
+// turns is how many times what is under way at once a measurement counts at least. With fewer, what was under way when
+// it began, and cost the server time before, would weigh too much: a busy machine may take long for a single turn.
+const turns = 3
+
+// newStage begins the warm-up for a load with so many operations under way at once.
+func (e *engine) newStage(flying int) *stage {
+	return &stage{e: e, least: int64(flying), warming: true, end: nanos() + int64(e.o.Warmup)}
 }
 
-// step goes on to the next part of the measurement if its time has come and, so that there is something to report, an
-// operation has ended in this one.
+// step goes on to the next part of the measurement if its time has come and enough operations have ended in this one.
 func (s *stage) step() {
-	if s.over || nanos() < s.end || s.count == 0 {
+	if s.over || s.count < s.least || nanos() < s.end {
 		return
 	}
 	if s.warming {
 		s.warming, s.count = false, 0
+		s.least *= turns
 		s.took.Reset()
 		s.before = s.e.usage()
 		s.end = nanos() + int64(s.e.o.Duration)
@@ -68,7 +74,7 @@ func (e *engine) echo(r *Report) error {
 		flying += k
 		return e.push(c, k)
 	}
-	s := e.newStage()
+	s := e.newStage(len(e.conns) * depth)
 	handle := func(i int, events uint32) error {
 		c := &e.conns[i]
 		k, err := e.serve(c, events)

@@ -63,7 +63,7 @@ type Options struct {
 	Text        bool // text messages, of ASCII, instead of binary ones
 
 	Warmup   time.Duration // load before the measurement of Echo, Connect and Broadcast
-	Duration time.Duration // of that measurement
+	Duration time.Duration // of that measurement, at least
 	Rest     time.Duration // before Idle reads the server's memory
 	Steps    []int         // numbers of connections at which Idle reads it, growing; the last is Connections
 	Rounds   int           // how often a Storm breaks loose
