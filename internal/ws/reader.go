@@ -108,10 +108,7 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 			if used == 0 || r.parts != nil && r.parts.headLen > 0 {
 				h, have, used, bad = r.split().cutHeader(chunk[n:])
 			}
-			if bad == nil {
-				bad = r.admit(h, have, used > 0)
-			}
-			if bad != nil {
+			if bad = r.admit(h, have, used > 0, bad); bad != nil {
 				return r.fail(bad, len(chunk))
 			}
 			if used == 0 {
@@ -221,11 +218,22 @@ func (p *parts) cutHeader(chunk []byte) (h Header, have, used int, bad *Error) {
 	return h, have, size - early, bad
 }
 
-// admit checks a header against the state of the connection. While it is not complete, only what its first have bytes
-// say is known.
-func (r *Reader) admit(h Header, have int, complete bool) *Error {
+// admit checks a header against the state of the connection. bad is what parseHeader found. While it is not complete, only
+// what its first have bytes say is known. Of several faults the one whose byte comes first counts, so that it does not
+// matter how the bytes were cut.
+func (r *Reader) admit(h Header, have int, complete bool, bad *Error) *Error {
+	if bad == errOpcode || bad == errFragCtl {
+		return bad
+	}
 	if h.Rsv != 0 && (h.Rsv != rsv1 || r.inflater == nil || h.Op != Text && h.Op != Binary) {
 		return errReserved // RFC 6455 §5.2; RFC 7692 §6: RSV1 marks the first frame of a compressed message only
+	}
+	underWay := r.parts != nil && r.parts.message != 0
+	if !h.Op.Control() && (h.Op == Continuation) != underWay {
+		if h.Op == Continuation {
+			return errNoMessage
+		}
+		return errInterleaved // §5.4
 	}
 	if have >= 2 && h.Masked != (r.role == Server) {
 		if r.role == Server {
@@ -233,25 +241,17 @@ func (r *Reader) admit(h Header, have int, complete bool) *Error {
 		}
 		return errMasked // §5.1
 	}
-	if h.Op.Control() {
-		return nil
+	if bad != nil || h.Op.Control() || !complete {
+		return bad
 	}
-	limit, deflated := int(r.limit), h.Rsv != 0
-	underWay := r.parts != nil && r.parts.message != 0
-	if (h.Op == Continuation) != underWay {
-		if h.Op == Continuation {
-			return errNoMessage
-		}
-		return errInterleaved // §5.4
-	}
-	size := 0
+	limit, size, deflated := int(r.limit), 0, h.Rsv != 0
 	if underWay {
 		size, deflated = r.parts.size, r.parts.deflated
 	}
 	if deflated {
 		limit = deflatedLimit(limit)
 	}
-	if complete && h.Length > int64(limit-size) {
+	if h.Length > int64(limit-size) {
 		return errTooBig
 	}
 	return nil
