@@ -30,16 +30,60 @@ type cluster struct {
 
 // Counts are what happened in a run.
 type Counts struct {
-	Events, Acknowledged, ServerCrashes, DiskFaults, DeviceKills, Cuts int
+	Events        int
+	Acknowledged  int // sends
+	Repeated      int // sends that were answered more than once
+	Pushed        int // pages that came with a notification
+	Resets        int // of keys, but for the first
+	ServerCrashes int
+	LostRounds    int // that were not synced when the server crashed
+	DiskFaults    int
+	DeviceKills   int
+	Cuts          int // of connections
 }
 
 func (c *Counts) add(o Counts) {
 	c.Events += o.Events
 	c.Acknowledged += o.Acknowledged
+	c.Repeated += o.Repeated
+	c.Pushed += o.Pushed
+	c.Resets += o.Resets
 	c.ServerCrashes += o.ServerCrashes
+	c.LostRounds += o.LostRounds
 	c.DiskFaults += o.DiskFaults
 	c.DeviceKills += o.DeviceKills
 	c.Cuts += o.Cuts
+}
+
+// count adds what the history tells.
+func (c *cluster) count() Counts {
+	n := c.counts
+	n.Events, n.ServerCrashes = int(c.w.count), c.server.crashes
+	if d, ok := c.server.disk.(*memoryDisk); ok {
+		n.LostRounds = d.lost
+	}
+	seen := map[hongyan.ClientID]bool{}
+	for _, o := range c.history.Ops {
+		switch {
+		case o.Kind != history.Send || !o.Done():
+		case seen[o.Client]:
+			n.Repeated++
+		default:
+			seen[o.Client] = true
+			n.Acknowledged++
+		}
+	}
+	for i := range c.history.Pages {
+		if c.history.Pages[i].Source == history.Pushed {
+			n.Pushed++
+		}
+	}
+	for i := range c.history.Commits {
+		if commit := &c.history.Commits[i]; commit.Reset && commit.Previous > 0 {
+			n.Resets++
+		}
+	}
+	return n
 }
 
 // Config is what a run is like, besides its seed. The zero Config is the ordinary one.
@@ -102,13 +146,7 @@ func Run(seed uint64, config Config) (Result, error) {
 	if err := d.end(); err != nil {
 		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
 	}
-	r := Result{Counts: c.counts, Violations: append(c.alarms, history.Check(c.history)...), History: c.history}
-	r.Events, r.ServerCrashes = int(w.count), c.server.crashes
-	for _, o := range c.history.Ops {
-		if o.Kind == history.Send && o.Done() {
-			r.Acknowledged++
-		}
-	}
+	r := Result{Counts: c.count(), Violations: append(c.alarms, history.Check(c.history)...), History: c.history}
 	if t != nil {
 		r.Trace = t.lines
 	}

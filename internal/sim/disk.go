@@ -28,6 +28,7 @@ type memoryDisk struct {
 	store   *memoryStore // the one that is open
 	left    *kv.Memory   // what a cut has left
 	terms   map[uint32]uint64
+	lost    int // batches
 	planted *planted
 }
 
@@ -44,6 +45,7 @@ func (d *memoryDisk) cut() {
 	s := d.store
 	kept := s.synced + d.w.rng.IntN(len(s.states)-s.synced)
 	d.w.note("disk     of %d unsynced batches %d survive", len(s.states)-1-s.synced, kept-s.synced)
+	d.lost += len(s.states) - 1 - kept
 	d.left = kv.NewMemory()
 	var b kv.Batch
 	it := s.states[kept].Scan(nil, nil, false)

@@ -57,7 +57,7 @@ func (c *cluster) breakSomething() {
 	case 10:
 		if p := c.server.process; !c.server.down {
 			w.note("disk     is low: sends are refused, and the clock moves")
-			c.server.skew += w.between(-20*time.Minute, 20*time.Minute)
+			c.server.skew += w.between(-90*time.Minute, 90*time.Minute)
 			p.engine.Refuse(hongyan.Errorf(hongyan.StorageLow, "the disk is nearly full"))
 			w.after(w.between(0, 5*time.Second), func() { p.engine.Refuse(nil) })
 		}

@@ -17,11 +17,14 @@ import (
 // wishes is how many things people want in a run.
 const wishes = 60
 
-// live plans what people do.
+// live plans what people do. Much of it comes at the same time.
 func (c *cluster) live() {
+	var at time.Time
 	for n := range wishes {
-		at := c.w.now.Add(c.w.between(0, unrest))
-		c.w.at(at, func() { c.wish(n) })
+		if n == 0 || !c.w.chance(3) {
+			at = c.w.now.Add(c.w.between(0, unrest))
+		}
+		c.w.at(at.Add(c.w.between(0, 10*time.Millisecond)), func() { c.wish(n) })
 	}
 }
 

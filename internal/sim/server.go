@@ -253,7 +253,7 @@ func (p *process) commit() {
 
 func (p *process) settleSoon() {
 	slow := 12 * time.Millisecond
-	if p.s.w.chance(30) {
+	if p.s.w.chance(10) {
 		slow = 800 * time.Millisecond
 	}
 	p.later(0, slow, p.settle)

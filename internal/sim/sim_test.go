@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,11 +55,19 @@ func runSeeds(t *testing.T, first uint64, n int, config Config) {
 					mu.Lock()
 					sum.add(r.Counts)
 					mu.Unlock()
+					if done := i + 1; done%5000 == 0 {
+						t.Logf("%d of %d seeds", done, n)
+					}
 				}
 			})
 		}
 	})
 	t.Logf("%d seeds: %+v", n, sum)
+	if reached := [...]int{
+		sum.Repeated, sum.Pushed, sum.Resets, sum.ServerCrashes, sum.DiskFaults, sum.DeviceKills, sum.Cuts,
+	}; n >= 100 && slices.Contains(reached[:], 0) {
+		t.Errorf("something never happened: %+v", sum)
+	}
 }
 
 // mustRun runs a seed, and once more with a trace if it breaks promises.
