@@ -68,6 +68,7 @@ type Engine struct {
 	// ordinals remembers the last ordinal of conversations. It is larger than what one round can touch, so that a
 	// number given in a round is never forgotten within it.
 	ordinals *lru.Cache[hongyan.ConversationID, hongyan.Ordinal]
+	touched  map[hongyan.UserID]int // where in the running round's touched an account stands
 
 	mu      sync.Mutex
 	started uint64   // number of the last round that was applied, or is about to be
@@ -117,7 +118,7 @@ func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
 	}
 	e := &Engine{
 		store: s, writer: s.NewWriter(shard, term), shard: shard, term: term, hint: hint, heads: heads,
-		ordinals: ordinals, dedupe: newDedupe(), failed: make(chan struct{}),
+		ordinals: ordinals, touched: map[hongyan.UserID]int{}, dedupe: newDedupe(), failed: make(chan struct{}),
 	}
 	view := s.View()
 	defer view.Close()
@@ -141,11 +142,11 @@ func (e *Engine) Generation() uint64 { return e.store.Generation() }
 type Round struct {
 	number   uint64       // the last round that wrote, up to this one
 	after    uint64       // the last round that wrote before this one: what this one saw
-	tx       *store.Tx    // what is to be applied; nil when nothing was written, and when it is done
+	tx       *store.Tx    // nil when nothing was written
 	commit   store.Commit // nil when nothing was written
 	commands []Command
 	answers  []error
-	touched  []*touched
+	touched  []touched
 	then     []func()
 }
 
@@ -187,10 +188,12 @@ func (e *Engine) Run(nowMS int64, commands []Command) (*Round, int, error) {
 	if err := e.renew(); err != nil {
 		return nil, len(commands), e.reject(commands, e.fail(err))
 	}
-	tx := &Tx{Tx: e.writer.Begin(), e: e, touched: map[hongyan.UserID]*touched{}}
+	most := min(len(commands), MaxRoundCommands)
+	clear(e.touched)
+	tx := &Tx{Tx: e.writer.Begin(), e: e, touched: make([]touched, 0, 2*most)} // a direct message has two sides
 	tx.nowMS = e.clock.tick(tx.Tx, nowMS)
 	e.dedupe.tick(tx)
-	r := &Round{}
+	r := &Round{commands: make([]Command, 0, most), answers: make([]error, 0, most)}
 	for len(r.commands) < len(commands) && len(r.commands) < MaxRoundCommands &&
 		tx.Len() < MaxRoundWrites && tx.Size() < MaxRoundBytes {
 		c := commands[len(r.commands)]
@@ -206,7 +209,7 @@ func (e *Engine) Run(nowMS int64, commands []Command) (*Round, int, error) {
 		}
 		r.commands, r.answers = append(r.commands, c), append(r.answers, err)
 	}
-	r.touched, r.then = tx.order, tx.after
+	r.touched, r.then = tx.touched, tx.after
 
 	e.mu.Lock()
 	r.after = e.started
@@ -215,6 +218,8 @@ func (e *Engine) Run(nowMS int64, commands []Command) (*Round, int, error) {
 		e.started++
 		r.tx = tx.Tx
 		tx.Seal()
+	} else {
+		tx.Release()
 	}
 	r.number = e.started
 	e.mu.Unlock()
@@ -235,7 +240,6 @@ func (e *Engine) Apply(r *Round) (err error) {
 	if r.commit, err = r.tx.Apply(); err != nil {
 		return e.reject(r.commands, e.fail(err))
 	}
-	r.tx = nil
 	return nil
 }
 
@@ -262,7 +266,7 @@ func (e *Engine) Settle(r *Round, err error) {
 		}
 		return ready
 	})
-	if r.commit != nil {
+	if r.tx != nil {
 		e.counts.Rounds++
 	}
 	e.counts.Commands += uint64(len(r.commands))
@@ -279,6 +283,9 @@ func (e *Engine) Settle(r *Round, err error) {
 		hints = append(hints, h)
 	}
 	e.mu.Unlock()
+	if r.tx != nil {
+		r.tx.Release()
+	}
 	for i, c := range r.commands {
 		c.Done(r.answers[i])
 	}

@@ -10,8 +10,7 @@ type Tx struct {
 	*store.Tx
 	e       *Engine
 	nowMS   int64
-	touched map[hongyan.UserID]*touched
-	order   []*touched
+	touched []touched
 	after   []func()
 }
 
@@ -88,12 +87,13 @@ func (tx *Tx) SetItem(u hongyan.UserID, t hongyan.Type, item []byte, change *hon
 }
 
 func (tx *Tx) touch(u hongyan.UserID, v hongyan.Version, change *hongyan.Change) {
-	t := tx.touched[u]
-	if t == nil {
-		t = &touched{user: u}
-		tx.touched[u] = t
-		tx.order = append(tx.order, t)
+	i, ok := tx.e.touched[u]
+	if !ok {
+		i = len(tx.touched)
+		tx.e.touched[u] = i
+		tx.touched = append(tx.touched, touched{user: u})
 	}
+	t := &tx.touched[i]
 	t.version = v
 	t.entries++
 	if change != nil && len(t.changes) < MaxInline {

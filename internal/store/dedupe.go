@@ -14,7 +14,8 @@ type Original struct {
 
 // PutOriginal remembers the outcome of a request under its client id, in the hour in which it was committed.
 func PutOriginal(tx *Tx, hour uint32, sender hongyan.UserID, id hongyan.ClientID, o Original) {
-	tx.set(dedupeKey(hour, sender, id), append(o.Digest[:len(o.Digest):len(o.Digest)], o.Result...))
+	tx.w.scratch = append(append(tx.w.scratch[:0], o.Digest[:]...), o.Result...)
+	tx.set(dedupeKey(hour, sender, id), tx.w.scratch)
 }
 
 // GetOriginal reads what PutOriginal remembered, or nil.

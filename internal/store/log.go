@@ -40,14 +40,14 @@ func MessageRef(kind RefKind, c hongyan.ConversationID, o hongyan.Ordinal) Ref {
 	return Ref{Kind: kind, Conversation: c, Ordinals: []hongyan.Ordinal{o}}
 }
 
-// encodeRef is: kind 1 byte, then the item; or the conversation 16 and the ordinals 8 each; who recalled follows as one
+// appendRef appends: kind 1 byte, then the item; or the conversation 16 and the ordinals 8 each; who recalled follows as one
 // number more.
-func encodeRef(r Ref) []byte {
+func appendRef(b []byte, r Ref) []byte {
+	b = append(b, byte(r.Kind))
 	if r.Kind == RefItem {
-		return append([]byte{byte(r.Kind)}, r.Item...)
+		return append(b, r.Item...)
 	}
-	b := make([]byte, 0, 1+hongyan.ConversationSize+8*(len(r.Ordinals)+1))
-	b = conversation(append(b, byte(r.Kind)), r.Conversation)
+	b = conversation(b, r.Conversation)
 	for _, o := range r.Ordinals {
 		b = num64(b, uint64(o))
 	}
@@ -91,7 +91,8 @@ func decodeRef(b []byte) (Ref, error) {
 
 // AddEntry appends to u's log. Versions are the caller's business.
 func AddEntry(tx *Tx, u hongyan.UserID, e Entry) {
-	tx.add(entryKey(u, e.Type, e.Version), encodeRef(e.Ref))
+	tx.w.scratch = appendRef(tx.w.scratch[:0], e.Ref)
+	tx.add(entryKey(u, e.Type, e.Version), tx.w.scratch)
 }
 
 // Items of the setting type: the first byte tells what it is.

@@ -94,3 +94,6 @@ var (
 	direct = hongyan.Direct(1, 2)
 	group  = hongyan.GroupConversation(9)
 )
+
+// keyOf is the key of a record.
+func (t table[K, V]) keyOf(k K) []byte { return t.appendKey(nil, k) }

@@ -18,12 +18,9 @@ type body struct {
 // PutMessage writes the one body of a message. content is its content by Encode, which whoever sends it has made before
 // it had to wait for its turn.
 func PutMessage(tx *Tx, m *hongyan.Message, content []byte) {
-	tx.set(bodyKey(m.Conversation, m.Ordinal), appendBody(make([]byte, 0, bodyHead+len(m.FromName)+len(content)), m, content))
+	tx.w.scratch = appendBody(tx.w.scratch[:0], m, content)
+	tx.set(bodyKey(m.Conversation, m.Ordinal), tx.w.scratch)
 }
-
-// bodyHead is the most that a body takes beside the sender's name and the content: the map, seven keys, three numbers of
-// 9 bytes, the head of the name, the client id with its head, and the state.
-const bodyHead = 1 + 7 + 3*9 + 9 + 17 + 2
 
 // appendBody appends what Encode makes of a body.
 func appendBody(b []byte, m *hongyan.Message, content []byte) []byte {

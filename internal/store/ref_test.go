@@ -37,7 +37,7 @@ func TestRefs(t *testing.T) {
 	t.Parallel()
 	for _, test := range refs {
 		raw := unhex(t, test.hex)
-		if got := encodeRef(test.ref); !bytes.Equal(got, raw) {
+		if got := appendRef(nil, test.ref); !bytes.Equal(got, raw) {
 			t.Errorf("%+v is written %x, want %x", test.ref, got, raw)
 		}
 		got, err := decodeRef(raw)
@@ -80,7 +80,7 @@ func FuzzRef(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again := encodeRef(r); !bytes.Equal(again, raw) {
+		if again := appendRef(nil, r); !bytes.Equal(again, raw) {
 			t.Fatalf("%x is read as %+v and written back as %x", raw, r, again)
 		}
 	})

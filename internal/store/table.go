@@ -14,13 +14,11 @@ type table[K, V any] struct {
 	key    func(b []byte, k K) []byte // appends the key after the letter
 }
 
-func (t table[K, V]) keyOf(k K) []byte {
-	return t.key(append(make([]byte, 0, 32), t.letter), k)
-}
+func (t table[K, V]) appendKey(b []byte, k K) []byte { return t.key(append(b, t.letter), k) }
 
 // Get returns the record of k, or nil. A record that came from a Tx is shared: change a copy and Put it.
 func (t table[K, V]) Get(r Reader, k K) (*V, error) {
-	key := t.keyOf(k)
+	key := t.appendKey(r.keyRoom(), k)
 	cache := r.records()
 	if cache != nil {
 		if v, ok := cache.Get(string(key)); ok {
@@ -45,14 +43,14 @@ func (t table[K, V]) Get(r Reader, k K) (*V, error) {
 
 // Put writes the record of k. The record belongs to the store from then on.
 func (t table[K, V]) Put(tx *Tx, k K, v *V) {
-	key := t.keyOf(k)
+	key := t.appendKey(tx.keyRoom(), k)
 	tx.set(key, encode(v))
 	tx.w.cache.Add(string(key), v)
 }
 
 // Delete removes the record of k.
 func (t table[K, V]) Delete(tx *Tx, k K) {
-	key := t.keyOf(k)
+	key := t.appendKey(tx.keyRoom(), k)
 	tx.delete(key)
 	tx.w.cache.Add(string(key), (*V)(nil))
 }

@@ -13,6 +13,7 @@ type Reader interface {
 	get(key []byte) ([]byte, error) // nil without an error: no such record
 	scan(from, to []byte, reverse bool) kv.Iterator
 	records() *lru.Cache[string, any] // decoded records by key, nil without a cache
+	keyRoom() []byte                  // empty, for a key that is needed until the next call
 }
 
 // reader reads an engine or a snapshot of it.
@@ -30,6 +31,8 @@ func (r reader) scan(from, to []byte, reverse bool) kv.Iterator { return r.kv.Sc
 
 func (r reader) records() *lru.Cache[string, any] { return nil }
 
+func (r reader) keyRoom() []byte { return make([]byte, 0, 32) }
+
 // CachedRecords bounds the records that a Writer remembers, decoded, between its batches.
 const CachedRecords = 1 << 17
 
@@ -37,12 +40,17 @@ const CachedRecords = 1 << 17
 // writes them: one Writer per shard, one Tx at a time, one goroutine. A Tx that is sealed may be applied by another, while
 // the next one is filled.
 type Writer struct {
-	store  *Store
-	shard  uint32
-	term   uint64
-	cache  *lru.Cache[string, any]
-	sealed *Tx // the last one
+	store   *Store
+	shard   uint32
+	term    uint64
+	cache   *lru.Cache[string, any]
+	sealed  <-chan struct{} // of the Tx that was sealed last: closed when it was applied or given up
+	scratch []byte          // for what is copied at once
+	free    chan *Tx        // released ones, to be used again
 }
+
+// freeTxs bounds the Txs that wait to be used again: as many as are under way at a time.
+const freeTxs = 4
 
 // NewWriter makes the Writer of a shard that was claimed at term.
 func (s *Store) NewWriter(shard uint32, term uint64) *Writer {
@@ -50,12 +58,18 @@ func (s *Store) NewWriter(shard uint32, term uint64) *Writer {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Writer{store: s, shard: shard, term: term, cache: cache}
+	return &Writer{store: s, shard: shard, term: term, cache: cache, scratch: make([]byte, 0, 512), free: make(chan *Tx, freeTxs)}
 }
 
 // Begin starts a Tx.
 func (w *Writer) Begin() *Tx {
-	tx := &Tx{reader: reader{w.store.kv}, w: w, pending: map[string][]byte{}, ended: make(chan struct{})}
+	var tx *Tx
+	select {
+	case tx = <-w.free:
+	default:
+		tx = &Tx{reader: reader{w.store.kv}, w: w, pending: map[string][]byte{}}
+	}
+	tx.ended = make(chan struct{})
 	tx.batch.Fence(w.shard, w.term)
 	return tx
 }
@@ -68,14 +82,18 @@ type Tx struct {
 	batch   kv.Batch
 	pending map[string][]byte // unapplied values by key; nil: deleted
 	ended   chan struct{}     // closed when the Tx was applied or given up
+	chunk   []byte            // where keys and values are copied to
 }
+
+// chunkSize is the size in bytes of a chunk, unless a value is larger.
+const chunkSize = 64 << 10
 
 // Commit is an applied Tx on its way to the disk.
 type Commit = kv.Commit
 
 // Seal says that tx is complete and that Apply or GiveUp follows: the next Tx may begin. Txs are applied in the order in
 // which they were sealed.
-func (tx *Tx) Seal() { tx.w.sealed = tx }
+func (tx *Tx) Seal() { tx.w.sealed = tx.ended }
 
 // Apply makes the Tx visible, all or nothing; durability is told by the Commit.
 func (tx *Tx) Apply() (Commit, error) {
@@ -86,10 +104,21 @@ func (tx *Tx) Apply() (Commit, error) {
 // GiveUp ends a sealed Tx that cannot be applied. No later one can be applied either, as they may have seen it.
 func (tx *Tx) GiveUp() { close(tx.ended) }
 
+// Release lets a later Tx have the memory of tx, which must not be used any more. It is for a Tx without writes, and for one
+// that is durable.
+func (tx *Tx) Release() {
+	tx.batch.Reset()
+	clear(tx.pending)
+	select {
+	case tx.w.free <- tx:
+	default:
+	}
+}
+
 // Quiesce returns when every sealed Tx was applied or given up.
 func (w *Writer) Quiesce() {
 	if w.sealed != nil {
-		<-w.sealed.ended
+		<-w.sealed
 		w.sealed = nil
 	}
 }
@@ -113,18 +142,36 @@ func (tx *Tx) scan(from, to []byte, reverse bool) kv.Iterator {
 	return tx.reader.scan(from, to, reverse)
 }
 
+func (tx *Tx) keyRoom() []byte { return tx.w.scratch[:0] }
+
+// set writes a copy of key and value.
 func (tx *Tx) set(key, value []byte) {
-	tx.batch.Set(key, value)
+	value = tx.add(key, value)
 	tx.pending[string(key)] = value
 }
 
 func (tx *Tx) delete(key []byte) {
-	tx.batch.Delete(key)
+	tx.batch.Delete(tx.keep(key))
 	tx.pending[string(key)] = nil
 }
 
-// add writes what this Tx will not read again.
-func (tx *Tx) add(key, value []byte) { tx.batch.Set(key, value) }
+// add is set for what this Tx will not read again. It returns the copy of the value.
+func (tx *Tx) add(key, value []byte) []byte {
+	key, value = tx.keep(key), tx.keep(value)
+	tx.batch.Set(key, value)
+	return value
+}
+
+// keep copies b, which is never nil then. Chunks are not used again, only their room that is left: what was read may
+// refer to them.
+func (tx *Tx) keep(b []byte) []byte {
+	if tx.chunk == nil || len(b) > cap(tx.chunk)-len(tx.chunk) {
+		tx.chunk = make([]byte, 0, max(len(b), chunkSize))
+	}
+	at := len(tx.chunk)
+	tx.chunk = append(tx.chunk, b...)
+	return tx.chunk[at:len(tx.chunk):len(tx.chunk)]
+}
 
 // SetTerm makes later Txs carry another term, after a further Claim by the same owner.
 func (w *Writer) SetTerm(term uint64) { w.term = term }
