@@ -35,8 +35,8 @@ type engine struct {
 	conns   []conn
 	script  *script
 	hellos  []ws.Hello
-	asked   [][]byte // the requests that go with hellos
-	head    ws.HeadReader
+	asked   [][]byte      // the requests that go with hellos
+	head    ws.HeadReader // of answers that come in one piece
 	answer  ws.Response
 	remote  unix.Sockaddr
 	sources int  // addresses 127.0.0.1, 127.0.0.2 … to dial from, or 0
@@ -208,7 +208,11 @@ func (e *engine) shake(c *conn, events uint32) (bool, error) {
 	case n == 0:
 		return false, errCut
 	}
-	return e.greeted(c, e.buf[:n])
+	opened, err := e.greeted(c, e.buf[:n])
+	if err == nil && events&unix.EPOLLRDHUP != 0 {
+		return false, errCut // and no further event would tell
+	}
+	return opened, err
 }
 
 // greeted takes bytes of the answer to an upgrade. What follows it is compared like everything else.

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"github.com/hongyan-im/hongyan/internal/ws"
 )
@@ -166,6 +168,16 @@ func TestEchoFindsWrongAnswers(t *testing.T) {
 				t.Errorf("error is %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// A server that hangs up is found out at once, not after Stall.
+func TestEchoEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(s *server) { s.leave = true })
+	if _, err := Run(t.Context(), brief(Echo, s.url+"/echo")); !errors.Is(err, errCut) && !errors.Is(err, unix.ECONNRESET) &&
+		!errors.Is(err, unix.EPIPE) {
+		t.Errorf("error is %v", err)
 	}
 }
 

@@ -13,6 +13,7 @@ type server struct {
 	url      string // without a path
 	answer   func(n int, dst []byte, ev ws.Event) []byte
 	refuse   func(n int) bool // the nth connection, from 0, is reset before its handshake
+	leave    bool             // connections end behind their handshake
 	listener net.Listener
 
 	mu          sync.Mutex
@@ -96,7 +97,7 @@ func (s *server) handle(c net.Conn) {
 			s.subscribers[c] = true
 			s.mu.Unlock()
 		}
-		if _, writeErr := c.Write(out); err != nil || writeErr != nil {
+		if _, writeErr := c.Write(out); err != nil || writeErr != nil || s.leave {
 			return
 		}
 	}
