@@ -58,7 +58,6 @@ type Conn struct {
 	conn     carrier.Conn
 	receiver Receiver
 	reader   ws.Reader
-	deflater *ws.Deflater // nil without compression; the writing side's
 	state    atomic.Uint32
 	told     bool // the Receiver knows the end
 	closed   bool // a Close frame is encoded: nothing may follow it; the writing side's
@@ -77,16 +76,33 @@ var _ carrier.Handler = (*Conn)(nil)
 // handler that has queued the response: it puts the Conn in that handler's place. A message of more than limit bytes,
 // after inflating, ends the connection with ws.CodeTooBig. receive makes the Receiver, and may send already.
 func New(conn carrier.Conn, agreed ws.Agreement, limit int, receive func(*Conn) Receiver) *Conn {
-	c := &Conn{conn: conn}
-	var inflater *ws.Inflater
+	var c *Conn
 	if agreed.Compressed {
-		inflater = ws.NewInflater(ws.Server, agreed.Deflate)
-		c.deflater = ws.NewDeflater(ws.Server, agreed.Deflate)
+		d := &deflated{deflater: ws.NewDeflater(ws.Server, agreed.Deflate)}
+		d.reader = ws.NewReader(ws.Server, limit, ws.NewInflater(ws.Server, agreed.Deflate))
+		conn.Become(d)
+		c = &d.Conn
+	} else {
+		c = &Conn{reader: ws.NewReader(ws.Server, limit, nil)}
+		conn.Become(c)
 	}
-	c.reader = ws.NewReader(ws.Server, limit, inflater)
-	conn.Become(c)
+	c.conn = conn
 	c.receiver = receive(c)
 	return c
+}
+
+// deflated is the handler of a connection that compresses.
+type deflated struct {
+	Conn
+	deflater *ws.Deflater // the writing side's
+}
+
+// Encode is the carrier's.
+func (d *deflated) Encode(dst []byte, item carrier.Item) []byte {
+	if op := ws.Opcode(item.Kind); !op.Control() && !d.closed {
+		return d.deflater.AppendMessage(dst, op, item.Bytes, nil)
+	}
+	return d.Conn.Encode(dst, item)
 }
 
 // Data is the carrier's.
@@ -155,12 +171,7 @@ func (c *Conn) Encode(dst []byte, item carrier.Item) []byte {
 		return dst
 	}
 	op := ws.Opcode(item.Kind)
-	switch {
-	case op == ws.Close:
-		c.closed = true
-	case c.deflater != nil && !op.Control():
-		return c.deflater.AppendMessage(dst, op, item.Bytes, nil)
-	}
+	c.closed = op == ws.Close
 	return ws.AppendMessage(dst, op, item.Bytes, nil)
 }
 

@@ -155,7 +155,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 // The rest of the 512 bytes that an idle connection may take is the carrier's and the Receiver's.
 func TestConnIsSmall(t *testing.T) {
 	t.Parallel()
-	if size := unsafe.Sizeof(websocket.Conn{}); size > 96 {
+	if size := unsafe.Sizeof(websocket.Conn{}); size > 64 {
 		t.Fatalf("%d bytes", size)
 	}
 }

@@ -33,9 +33,8 @@ type Event struct {
 //
 // A Reader belongs to one goroutine.
 type Reader struct {
-	parts    *parts    // of what comes in parts; nil if nothing does
+	parts    *parts    // of what comes in parts, or of a failure; nil if there is neither
 	inflater *Inflater // nil without permessage-deflate
-	failed   *Error    // what every further call returns
 	limit    int32     // bytes of a message
 	role     Role
 	closed   bool // a Close frame has come: what follows it is no part of the connection (§1.4)
@@ -55,6 +54,7 @@ type parts struct {
 	message  Opcode    // Text or Binary, or 0 while no message is under way
 	deflated bool      // the message under way is compressed
 	text     utf8State // of the message under way if it is uncompressed text
+	failed   *Error    // what every further call returns
 }
 
 var partsPool = sync.Pool{New: func() any { return new(parts) }}
@@ -92,11 +92,13 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 		}
 		return Event{Op: op, Data: payload}, size + length, nil
 	}
-	if p := r.parts; p != nil && p.message == 0 && p.left == 0 && p.headLen == 0 {
-		r.Release()
-	}
-	if r.failed != nil {
-		return Event{}, len(chunk), r.failed
+	if p := r.parts; p != nil {
+		if p.failed != nil {
+			return Event{}, len(chunk), p.failed
+		}
+		if p.message == 0 && p.left == 0 && p.headLen == 0 {
+			r.Release()
+		}
 	}
 	if r.closed {
 		return Event{}, len(chunk), nil
@@ -155,7 +157,7 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 // uncompressed message in a masked frame of at most 64 KiB. size is the length of its header, length that of its payload;
 // if size is 0, look more closely.
 func (r *Reader) simple(chunk []byte) (size, length int) {
-	if r.parts != nil || r.failed != nil || r.closed || r.role != Server || len(chunk) < 8 {
+	if r.parts != nil || r.closed || r.role != Server || len(chunk) < 8 {
 		return 0, 0
 	}
 	if chunk[0] != finBit|byte(Text) && chunk[0] != finBit|byte(Binary) {
@@ -192,7 +194,7 @@ func (r *Reader) Release() {
 
 func (r *Reader) fail(bad *Error, n int) (Event, int, error) {
 	r.Release()
-	r.failed = bad
+	r.split().failed = bad
 	return Event{}, n, bad
 }
 

@@ -290,7 +290,7 @@ func TestAnnouncedLengthTakesNoMemory(t *testing.T) {
 // A connection that is idle keeps its Reader: it has to be small.
 func TestReaderIsSmall(t *testing.T) {
 	t.Parallel()
-	if size := unsafe.Sizeof(Reader{}); size > 32 {
+	if size := unsafe.Sizeof(Reader{}); size > 24 {
 		t.Errorf("%d bytes", size)
 	}
 }
