@@ -150,14 +150,20 @@ func TestShortLink(t *testing.T) {
 	}
 }
 
-// TestOperatorByHTTP asks as an operator would with curl: by the admin socket without a token.
-func TestOperatorByHTTP(t *testing.T) {
-	s := newServer(t, t.TempDir())
+// byHTTP is the operator, who comes by the admin socket and needs no token.
+func (s *server) byHTTP() *short {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.data, "admin.sock"))
 	}
-	by := &short{t: t, client: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://operator/v1/"}
-	t.Cleanup(by.client.CloseIdleConnections)
+	by := &short{t: s.t, client: &http.Client{Transport: &http.Transport{DialContext: dial}}, base: "http://operator/v1/"}
+	s.t.Cleanup(by.client.CloseIdleConnections)
+	return by
+}
+
+// TestOperatorByHTTP asks as an operator would with curl.
+func TestOperatorByHTTP(t *testing.T) {
+	s := newServer(t, t.TempDir())
+	by := s.byHTTP()
 	by.must("create-account", &wire.CreateAccountRequest{Name: "carol", Password: "carol-secret"}, new(wire.CreateAccountReply))
 	key := new(wire.CreateKeyReply)
 	by.must("create-key", &wire.CreateKeyRequest{Name: "bridge"}, key)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/api/report"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -57,6 +58,7 @@ type Config struct {
 	// port that they have used and Ports.
 	Places  []Place
 	Ports   []uint16
+	Reports *report.Log // of clients whose network fails them
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -76,6 +78,8 @@ type API struct {
 	places   []Place
 	ports    []uint16
 	resolver *resolver
+	reports  *report.Log
+	quota    *quota
 
 	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
 }
@@ -91,16 +95,21 @@ func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
-		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
+		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports, bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	page, err := makePage(document)
 	if err != nil {
+		return nil, err
+	}
+	if a.quota, err = newQuota(); err != nil {
 		return nil, err
 	}
 	a.routes = map[string]route{
 		"":              show("text/html; charset=utf-8", page),
 		"openapi.json":  show(typeJSON, document),
 		"addresses":     {http.MethodGet, (*exchange).addresses},
+		"report":        {http.MethodPost, (*exchange).takeReport},
+		"reports":       {http.MethodGet, (*exchange).listReports},
 		"events":        {http.MethodGet, (*exchange).events},
 		"events/ticket": {http.MethodPost, (*exchange).grantTicket},
 		"events/cookie": {http.MethodPost, (*exchange).grantCookie},

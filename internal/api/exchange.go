@@ -162,10 +162,14 @@ var errGone = errors.New("api: the client has gone")
 
 // body reads the request's body within the limits of who asks.
 func (x *exchange) body() ([]byte, error) {
-	limit, span := MaxBody, x.api.bodyTime
 	if x.caller.User == 0 && !x.caller.Operator {
-		limit, span = MaxBodyUnauth, x.api.bodyTimeUnauth
+		return x.bodyWithin(MaxBodyUnauth, x.api.bodyTimeUnauth)
 	}
+	return x.bodyWithin(MaxBody, x.api.bodyTime)
+}
+
+// bodyWithin reads the request's body, if it has at most limit bytes and comes within a time.
+func (x *exchange) bodyWithin(limit int, span time.Duration) ([]byte, error) {
 	tooLarge := hongyan.Errorf(hongyan.TooLarge, "the body has more than %d bytes", limit).
 		WithHint("before authentication bodies are short; afterwards send less at once")
 	if x.r.ContentLength > int64(limit) {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
+	"github.com/hongyan-im/hongyan/internal/api/report"
 	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/chat"
 	"github.com/hongyan-im/hongyan/internal/inbox"
@@ -86,6 +87,8 @@ func newWorldWith(tb testing.TB, c Config) *world {
 	w := &world{tb: tb, log: new(bytes.Buffer)}
 	w.peer.Store(&Peer{Secure: true})
 	c.Desk, c.Peer = desk, func(*http.Request) Peer { return *w.peer.Load() }
+	c.Reports, err = report.Open(tb.TempDir())
+	check(err)
 	c.Log, c.Metrics = slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry()
 	w.api, err = New(c)
 	check(err)
@@ -95,6 +98,7 @@ func newWorldWith(tb testing.TB, c Config) *world {
 		w.http.CloseClientConnections()
 		w.http.Close()
 		writer.Close()
+		check(c.Reports.Close())
 		check(memory.Close())
 	})
 	return w

@@ -24,6 +24,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/internal/api"
+	"github.com/hongyan-im/hongyan/internal/api/report"
 	"github.com/hongyan-im/hongyan/internal/auth"
 	"github.com/hongyan-im/hongyan/internal/certs"
 	"github.com/hongyan-im/hongyan/internal/chat"
@@ -67,6 +68,7 @@ type Server struct {
 	disk   *disk
 	certs  *certs.Source
 	hub    *session.Hub
+	report *report.Log
 	api    *api.API
 	gate   *gate.Server
 
@@ -122,6 +124,9 @@ func (s *Server) open() error {
 		return err
 	}
 	s.hub.Use(desk)
+	if s.report, err = report.Open(c.Data); err != nil {
+		return err
+	}
 	if s.api, err = s.makeAPI(desk); err != nil {
 		return err
 	}
@@ -314,6 +319,11 @@ func (s *Server) Close() {
 	s.close.Do(func() {
 		if s.gate != nil {
 			s.gate.Close()
+		}
+		if s.report != nil {
+			if err := s.report.Close(); err != nil {
+				s.log.Debug("closing the reports", "error", err)
+			}
 		}
 		if s.sweep != nil {
 			s.sweep.close()

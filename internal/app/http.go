@@ -43,7 +43,7 @@ func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
 	}
 	return api.New(api.Config{
 		Desk: desk, Origins: s.config.HTTP.Origins, Log: s.log, Metrics: s.metrics,
-		Places: places, Ports: portsOf(s.config.Listen),
+		Places: places, Ports: portsOf(s.config.Listen), Reports: s.report,
 		Peer: func(r *http.Request) api.Peer {
 			p, _ := gate.PeerOf(r.Context())
 			return api.Peer{

@@ -39,7 +39,7 @@ func Document(s Source) ([]byte, error) {
 		}
 		paths[api.Prefix+api.Path(row.Name)] = object{"post": op}
 	}
-	d.schemas["Problem"] = problem()
+	d.schemas["Problem"], d.schemas["Report"] = problem(), reportSchema()
 	doc, err := json.MarshalIndent(object{
 		"openapi": "3.1.0",
 		"info": object{

@@ -1,6 +1,9 @@
 package openapi
 
-import "github.com/hongyan-im/hongyan/internal/api"
+import (
+	"github.com/hongyan-im/hongyan/internal/api"
+	"github.com/hongyan-im/hongyan/internal/api/report"
+)
 
 // handWritten are the paths that are no operation of the long link.
 func handWritten() object {
@@ -35,6 +38,26 @@ func handWritten() object {
 						"tlsPin": object{"type": "string"},
 					}}}}}, "default": refused},
 		}},
+		api.Prefix + "report": object{"post": object{
+			"operationId": "Report", "tags": []any{"anyone"}, "security": []any{object{}, object{"token": []any{}}},
+			"summary":     "tells the operator of a network that fails the client",
+			"requestBody": object{"required": true, "content": object{"application/json": object{"schema": ref("Report")}}},
+			"responses": object{"200": object{"description": "The report is kept.",
+				"content": object{"application/json": object{"schema": object{"type": "object"}}}}, "default": refused},
+		}},
+		api.Prefix + "reports": object{"get": object{
+			"operationId": "Reports", "tags": []any{"operator"},
+			"summary": "shows the latest reports, the newest first",
+			"parameters": []any{object{"name": "limit", "in": "query", "description": "100 if it is missing.",
+				"schema": object{"type": "integer", "minimum": 1, "maximum": report.MaxListed}}},
+			"responses": object{"200": object{"description": "The reports.", "content": object{"application/json": object{
+				"schema": object{"type": "object", "properties": object{
+					"reports": object{"type": "array", "items": object{"type": "object", "properties": object{
+						"receivedMs": object{"type": "string", "format": "int64"}, "requestId": object{"type": "string"},
+						"from": object{"type": "string"}, "user": object{"type": "string", "format": "uint64"},
+						"report": ref("Report"),
+					}}}}}}}}, "default": refused},
+		}},
 		api.Prefix + "events": object{"get": object{
 			"operationId": "Events", "tags": []any{"device"},
 			"summary": "streams the account's changes as server-sent events",
@@ -61,4 +84,22 @@ func handWritten() object {
 		api.Prefix + "events/cookie": grant("StreamCookie", "gives a page of this server a cookie for its streams",
 			"The cookie is set.", object{"type": "object"}),
 	}
+}
+
+// reportSchema is the body of a report.
+func reportSchema() object {
+	text := func(what string) object {
+		return object{"type": "string", "maxLength": report.MaxText, "description": what}
+	}
+	millis := object{"type": "string", "format": "int64", "description": "Unix milliseconds."}
+	return object{"type": "object", "description": "A network as its client finds it. It holds nothing that people write.",
+		"properties": object{
+			"client": text("Program and system."), "network": text("wifi, cellular, …, as far as it is known."),
+			"sinceMs": millis, "waiting": object{"type": "integer", "minimum": 0, "description": "Messages that wait to be sent."},
+			"attempts": object{"type": "array", "maxItems": report.MaxAttempts, "items": object{"type": "object", "properties": object{
+				"transport": text("tls, tcp, https or http."), "address": text("HOST:PORT."), "atMs": millis,
+				"tookMs": object{"type": "integer", "minimum": 0, "description": "Milliseconds."},
+				"stage":  text("How far it got: dns, connect, tls, auth, answer, or ok."), "error": text("As the system says it."),
+			}}},
+		}}
 }
