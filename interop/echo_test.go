@@ -40,6 +40,7 @@ func (router) Route(x *http1.Exchange) {
 }
 
 func (router) Take(c net.Conn, _ []byte) { c.Close() }
+func (router) Closed()                   {}
 
 type echo struct {
 	conn *websocket.Conn

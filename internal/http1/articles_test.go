@@ -219,3 +219,4 @@ type files struct{ *static.Site }
 
 func (f files) Route(x *http1.Exchange) { f.Serve(x, "/") }
 func (files) Take(net.Conn, []byte)     { panic("handed over") }
+func (files) Closed()                   {}

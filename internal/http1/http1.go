@@ -29,6 +29,9 @@ type Router interface {
 
 	// Take is given a connection for net/http, whose first bytes have been read already, on a goroutine of its own.
 	Take(c net.Conn, first []byte)
+
+	// Closed says that the connection is gone. It is called last, and not at all after Take or an upgrade.
+	Closed()
 }
 
 // Limits are the times that a client has.
@@ -242,4 +245,5 @@ func (c *Conn) Closed() {
 	if c.parked != nil {
 		c.parked.gone()
 	}
+	c.router.Closed()
 }

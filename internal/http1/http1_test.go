@@ -33,6 +33,7 @@ type site struct {
 	asked  []string
 	parked []*http1.Parked
 	told   []string
+	closed int
 	taken  []string // what net/http has got
 	file   string
 	socket *websocket.Conn
@@ -76,7 +77,8 @@ func (s *site) Expired(now time.Time) http1.Response {
 	s.told = append(s.told, "expired "+now.Sub(start).String())
 	return http1.Response{Status: 200, Body: []byte("nothing")}
 }
-func (s *site) Gone() { s.told = append(s.told, "gone") }
+func (s *site) Gone()   { s.told = append(s.told, "gone") }
+func (s *site) Closed() { s.closed++ }
 
 type echo struct{ conn *websocket.Conn }
 
@@ -336,6 +338,9 @@ func TestParkedClientGone(t *testing.T) {
 	conn.Feed(start, []byte(get("/poll")))
 	conn.End()
 	want(t, "told", s.told, "gone")
+	if s.closed != 1 {
+		t.Fatalf("closed %d times", s.closed)
+	}
 	if s.parked[0].Respond(http1.Response{Status: 200}) {
 		t.Fatal("answered to nobody")
 	}

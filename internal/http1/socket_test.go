@@ -66,7 +66,8 @@ func (h *host) Route(x *http1.Exchange) {
 func (h *host) Expired(time.Time) http1.Response {
 	return http1.Response{Status: 200, Body: []byte("nothing")}
 }
-func (h *host) Gone() {}
+func (h *host) Gone()   {}
+func (h *host) Closed() {}
 
 // replay is a connection whose first bytes have been read already.
 type replay struct {

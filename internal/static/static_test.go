@@ -27,6 +27,7 @@ type router struct{ site *static.Site }
 
 func (r router) Route(x *http1.Exchange) { r.site.Serve(x, "/") }
 func (r router) Take(net.Conn, []byte)   { panic("handed over") }
+func (r router) Closed()                 {}
 
 // folder is a site, with files around it that nobody may see.
 func folder(t testing.TB) router {

@@ -36,7 +36,7 @@ type Receiver interface {
 	Deadline() time.Time
 	Expired(now time.Time)
 
-	// Closed says how the connection has ended. It is called exactly once and last.
+	// Closed says that the connection is gone, and how it has ended. It is called exactly once and last.
 	Closed(end End)
 }
 
@@ -59,7 +59,7 @@ type Conn struct {
 	receiver Receiver
 	reader   ws.Reader
 	state    atomic.Uint32
-	told     bool // the Receiver knows the end
+	done     bool // end was called: nothing that comes counts
 	closed   bool // a Close frame is encoded: nothing may follow it; the writing side's
 }
 
@@ -107,7 +107,7 @@ func (d *deflated) Encode(dst []byte, item carrier.Item) []byte {
 
 // Data is the carrier's.
 func (c *Conn) Data(now time.Time, p []byte) {
-	if c.told {
+	if c.done {
 		return
 	}
 	c.receiver.Alive(now)
@@ -138,17 +138,19 @@ func (c *Conn) Data(now time.Time, p []byte) {
 // end closes the connection behind a Close frame, unless one has gone before: then Encode drops this one. After it the
 // TCP connection is closed from here, as the RFC prefers (§7.1.1).
 func (c *Conn) end(code ws.Code, reason string, end End) {
+	c.done = true
+	c.receiver = &leaving{c.receiver, end}
 	c.state.Store(ended)
 	c.conn.Close(closeItem(code, reason))
-	c.tell(end)
 }
 
-func (c *Conn) tell(end End) {
-	if !c.told {
-		c.told = true
-		c.receiver.Closed(end)
-	}
+// leaving is the Receiver of a connection whose end is known.
+type leaving struct {
+	Receiver
+	end End
 }
+
+func (l *leaving) Closed(End) { l.Receiver.Closed(l.end) }
 
 // Deadline is the carrier's.
 func (c *Conn) Deadline() time.Time {
@@ -184,7 +186,7 @@ var slow = closeItem(ws.CodePolicy, "answers were not read")
 func (c *Conn) Closed() {
 	c.state.Store(ended)
 	c.reader.Release()
-	c.tell(End{Code: ws.CodeAbnormal})
+	c.receiver.Closed(End{Code: ws.CodeAbnormal})
 }
 
 // Write queues a copy of a message that may not be dropped, like Reply. It is for use within the Receiver's methods only,

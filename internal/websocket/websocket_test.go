@@ -196,6 +196,7 @@ func TestPeerCloses(t *testing.T) {
 		if e.conn.Send(ws.Text, []byte("late")) || e.conn.Ping() {
 			t.Error("Send behind the Close")
 		}
+		want(t, "received so far", e.got, "1:last")
 		conn.End()
 		want(t, "sent in the end", seen(t, conn))
 		want(t, "received", e.got, "1:last", c.said)
