@@ -236,7 +236,7 @@ func testPolls(t *testing.T, rig carriertest.Rig) {
 // A connection is handed over right behind an answer, again and again: whatever the carrier still has to do with that
 // answer must not stand in the way.
 func testHandOver(t *testing.T, rig carriertest.Rig) {
-	_, _, client := serve(t, rig)
+	_, addr, client := serve(t, rig)
 	body := noise(300 << 10)
 	for range 30 {
 		client.CloseIdleConnections()
@@ -250,6 +250,19 @@ func testHandOver(t *testing.T, rig carriertest.Rig) {
 			t.Fatal(got)
 		}
 	}
+	// Sent before the answer has left, so handed over when nothing comes any more.
+	c, err := rig.Dial(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(hang))
+	send(t, c, get("/hello")+"POST /things HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody")
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "answers", answers(t, string(out)), "200 hello", "200 net/http: POST /things 4 (close)")
 }
 
 func testWebSocket(t *testing.T, rig carriertest.Rig) {
