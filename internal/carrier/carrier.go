@@ -27,6 +27,10 @@ type Item struct {
 	Bytes []byte
 }
 
+// ItemCost is what an item counts for while it is queued, besides its bytes: its place in the queue, which a bound of
+// bytes has to bound too, were all items empty.
+const ItemCost = 64
+
 // Handler is a protocol on one connection. Its carrier never calls two of Data, Deadline, Expired, Slow and Closed at
 // the same time, nor two calls of Encode, and calls none of them from within a method of Conn, but for Encode, which
 // Conn.Write may call. Encode may run beside the others. No method may wait for the peer or for the Conn: nothing is
@@ -83,7 +87,7 @@ type Conn interface {
 	SendFile(f *os.File, offset, n int64)
 
 	// Pending is the number of bytes that are queued and not yet accepted by the operating system; items that are not
-	// encoded yet count by the length of their Bytes.
+	// encoded yet count by the length of their Bytes and ItemCost each.
 	Pending() int
 
 	// Drained calls f once, when the queue is empty: soon if it is so already, never if the connection closes before. It

@@ -165,7 +165,9 @@ func (c *conn) output() *output {
 func (c *conn) push(e entry) {
 	out := c.output()
 	out.queue = append(out.queue, e)
-	c.pending += len(e.Bytes)
+	if e.file == nil {
+		c.pending += len(e.Bytes) + ItemCost
+	}
 	// A cork may hold back one write's worth, no more: the handler may take its time with the bytes that follow.
 	if !c.corked || c.pending >= writeBatch {
 		c.startWriter()
@@ -295,20 +297,19 @@ func (o *output) copy(b []byte) []byte {
 }
 
 // take moves what comes next into the batch: one item, or several that are encoded into one write. If it is a file it
-// returns that instead. bytes is the length of the batch before it is encoded.
-func (o *output) take() (bytes int, file *part) {
+// returns that instead. pending is what the batch has counted for in the queue.
+func (o *output) take() (pending int, file *part) {
 	queue := o.queue[o.next:]
-	n := 0
-	for ; n < len(queue) && queue[n].file == nil; n++ {
-		if bytes += len(queue[n].Bytes); n > 0 && bytes > writeBatch {
-			bytes -= len(queue[n].Bytes)
-			break
-		}
+	n, size := 0, 0
+	for n < len(queue) && queue[n].file == nil && (n == 0 || size+len(queue[n].Bytes) <= writeBatch) {
+		size += len(queue[n].Bytes)
+		n++
 	}
 	if n == 0 {
 		file = queue[0].file
 		n = 1
 	} else {
+		pending = size + n*ItemCost
 		o.batch = append(o.batch[:0], queue[:n]...)
 	}
 	clear(queue[:n]) // lets go of the items while the array lives on
@@ -322,7 +323,7 @@ func (o *output) take() (bytes int, file *part) {
 		clear(o.queue[rest:])
 		o.queue, o.next = o.queue[:rest], 0
 	}
-	return bytes, file
+	return pending, file
 }
 
 // discard empties the queue.

@@ -13,7 +13,4 @@ func onReactor(cfg *gate.Config) { cfg.Carrier = gate.CarrierReactor }
 
 func TestReactorTCP(t *testing.T) { gatetest.Run(t, gatetest.TCP(onReactor)) }
 
-// TestReactorTLS is for the way from the reactor through the handshake to a goroutine.
-func TestReactorTLS(t *testing.T) { gatetest.Run(t, gatetest.TLS(onReactor)) }
-
 func TestReactorListeners(t *testing.T) { gatetest.RunListeners(t, onReactor) }

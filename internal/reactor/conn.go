@@ -196,7 +196,9 @@ func (c *conn) shut() {
 func (c *conn) push(e entry) {
 	q := c.queue()
 	q.entries = append(q.entries, e)
-	q.queued += len(e.Bytes)
+	if e.file == nil {
+		q.queued += len(e.Bytes) + carrier.ItemCost
+	}
 	c.touch()
 }
 
@@ -234,7 +236,7 @@ type file struct {
 // for those of the loop.
 type output struct {
 	entries []entry // in order, not encoded yet
-	queued  int     // bytes of entries
+	queued  int     // bytes that entries count for
 	unsent  int     // len(rest)
 	drained func()  // to call when nothing is pending
 	slow    bool    // Handler.Slow is to be sent behind rest

@@ -93,7 +93,7 @@ func (c *conn) takeBatch(o *output) {
 	}
 	c.loop.batch = append(c.loop.batch, o.entries[:n]...)
 	o.shift(n)
-	o.queued -= size
+	o.queued -= size + n*carrier.ItemCost
 }
 
 func (c *conn) encodeBatch() {

@@ -72,6 +72,7 @@ func Run(t *testing.T, rig Rig) {
 		"close of a slow reader":      rig.testCloseSlow,
 		"soft bound":                  rig.testSoftBound,
 		"hard bound":                  rig.testHardBound,
+		"empty items are bounded":     rig.testEmptyItems,
 		"hard bound within a call":    rig.testHardBoundInside,
 		"stuck write":                 rig.testStuckWrite,
 		"drained":                     rig.testDrained,

@@ -227,6 +227,28 @@ func (r Rig) testHardBound(t *testing.T) {
 	})
 }
 
+// testEmptyItems queues items that have no bytes, which take memory all the same.
+func (r Rig) testEmptyItems(t *testing.T) {
+	const soft, hard = 128 << 10, 1 << 20
+	s := r.start(t, nil, func(l *carrier.Limits) { l.SoftQueue, l.HardQueue = soft, hard })
+	c, h := s.meet()
+	h.fill(16 << 10)
+	for n := 0; h.conn.Send(push(0, 0)); n++ {
+		if n > soft/carrier.ItemCost {
+			t.Fatal("Send never refused an item without bytes")
+		}
+	}
+	for n := 0; s.counters.OverHard.Load() == 0; n++ {
+		if h.conn.Reply(push(0, 0)); n > hard/carrier.ItemCost {
+			t.Fatal("a peer was never given up for items without bytes")
+		}
+	}
+	if err := c.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	h.waitClosed()
+}
+
 // testHardBoundInside overruns the queue within Data, by Write.
 func (r Rig) testHardBoundInside(t *testing.T) {
 	s := r.start(t, func(h *probe) {
@@ -275,15 +297,15 @@ func (r Rig) testStuckWrite(t *testing.T) {
 	}
 	c.wantCut()
 
-	// One that reads slowly is not stuck.
-	s = r.start(t, nil, func(l *carrier.Limits) { l.Write = 300 * time.Millisecond })
+	// One that reads slowly, but all the time, is not stuck.
+	s = r.start(t, nil, func(l *carrier.Limits) { l.Write = time.Second })
 	c, h = s.meet()
 	for n := range uint32(1024) {
 		h.conn.Reply(push(n, 16<<10))
 	}
 	for n := range uint32(1024) {
-		if n%128 == 0 {
-			time.Sleep(60 * time.Millisecond)
+		if n%16 == 0 {
+			time.Sleep(20 * time.Millisecond)
 		}
 		c.want(kindPush, push(n, 16<<10).Bytes)
 	}
