@@ -101,7 +101,7 @@ func (h *host) Addr() net.Addr { return &net.TCPAddr{} }
 func serve(t *testing.T, rig carriertest.Rig) (*host, net.Addr, *http.Client) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "big.bin"), noise(5<<20), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "big.bin"), noise(2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	site, err := static.Open(dir)
@@ -204,7 +204,7 @@ func testAnswers(t *testing.T, rig carriertest.Rig) {
 
 func testFiles(t *testing.T, rig carriertest.Rig) {
 	_, _, client := serve(t, rig)
-	want := noise(5 << 20)
+	want := noise(2 << 20)
 	for range 3 {
 		if got := fetch(t, client, "GET", "/files/big.bin", nil); got != "200 "+string(want) {
 			t.Fatalf("%d bytes", len(got))
