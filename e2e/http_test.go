@@ -150,6 +150,37 @@ func TestShortLink(t *testing.T) {
 	}
 }
 
+// TestRegisterByHTTP makes accounts where only this machine may: directly, and not by a proxy that runs on it.
+func TestRegisterByHTTP(t *testing.T) {
+	s := newServer(t, t.TempDir())
+	proxied := false
+	transport := &http.Transport{}
+	by := &short{t: t, base: "http://" + s.addr + "/v1/", client: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		if proxied {
+			r.Header.Set("X-Forwarded-For", "203.0.113.7")
+		}
+		return transport.RoundTrip(r)
+	})}}
+	t.Cleanup(transport.CloseIdleConnections)
+	register := func(name string) error {
+		return by.ask("register", &wire.RegisterRequest{
+			Name: name, Password: name + "-secret", Device: wire.FromDevice(hongyan.Device{Class: hongyan.ClassWeb}),
+		}, new(wire.LoginReply))
+	}
+	if err := register("alice"); err != nil {
+		t.Error(err)
+	}
+	proxied = true
+	var p *problem
+	if err := register("bob"); !asProblem(err, &p) || p.Code != "REGISTRATION_CLOSED" || p.Status != http.StatusForbidden {
+		t.Errorf("by a proxy: %v", err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // byHTTP is the operator, who comes by the admin socket and needs no token.
 func (s *server) byHTTP() *short {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -94,7 +94,7 @@ type route struct {
 func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
-		streams: streams{of: map[hongyan.UserID]int{}}, tickets: newTickets(c.Desk.Now),
+		streams: streams{of: map[hongyan.UserID][]chan struct{}{}}, tickets: newTickets(c.Desk.Now),
 		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports, bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	page, err := makePage(document)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strconv"
@@ -224,6 +225,29 @@ func TestTheOperator(t *testing.T) {
 	}
 	if p := by.post("sync", "{}").problem(t); p.Code != "UNAUTHENTICATED" {
 		t.Errorf("a sync for a key: %+v", p)
+	}
+}
+
+// TestWhoIsLocal: where only this machine may register, nobody does by a proxy on it or a name that leads to it.
+func TestWhoIsLocal(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		host, header string
+		local        bool
+	}{
+		{"localhost", "", true}, {"LOCALHOST:80", "", true}, {"127.0.0.1:7878", "", true}, {"127.1.2.3", "", true},
+		{"[::1]:7878", "", true}, {"[::1]", "", true}, {"[::ffff:127.0.0.1]", "", true},
+		{"chat.example.com", "", false}, {"localhost.evil.example", "", false}, {"192.0.2.1", "", false}, {"", "", false},
+		{"localhost", "X-Forwarded-For", false}, {"localhost", "Via", false}, {"localhost", "Forwarded", false},
+	} {
+		r := httptest.NewRequest("POST", "/v1/register", nil)
+		r.Host = tt.host
+		if tt.header != "" {
+			r.Header.Set(tt.header, "x")
+		}
+		if got := direct(r); got != tt.local {
+			t.Errorf("%q with %q: %v", tt.host, tt.header, got)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,34 +26,39 @@ const (
 	streamRetry         = 2 * time.Second        // after which a browser is to come back, if nobody says otherwise
 )
 
-// streams counts the open ones.
+// streams are the open ones.
 type streams struct {
 	mu  sync.Mutex
 	all int
-	of  map[hongyan.UserID]int
+	of  map[hongyan.UserID][]chan struct{} // oldest first; closing one ends its stream
 }
 
-func (s *streams) enter(u hongyan.UserID) error {
+// enter makes room for a stream, and returns what is closed when a newer one needs that room. A network that drops
+// connections without a word leaves streams behind that nobody reads any more, so it is the oldest that has to go.
+func (s *streams) enter(u hongyan.UserID) (replaced chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.all >= MaxStreams:
-		return hongyan.Errorf(hongyan.Busy, "%d streams are open, which is the limit", MaxStreams).
+	if s.all >= MaxStreams {
+		return nil, hongyan.Errorf(hongyan.Busy, "%d streams are open, which is the limit", MaxStreams).
 			WithHint("come back later, or ask by Sync").WithRetryAfter(busyRetry)
-	case s.of[u] >= MaxStreamsOfAccount:
-		return hongyan.Errorf(hongyan.Busy, "the account has %d streams, which is the limit", MaxStreamsOfAccount).
-			WithHint("close one").WithRetryAfter(busyRetry)
 	}
+	list := s.of[u]
+	if len(list) >= MaxStreamsOfAccount {
+		close(list[0])
+		list = slices.Delete(list, 0, 1)
+	}
+	replaced = make(chan struct{})
+	s.of[u] = append(list, replaced)
 	s.all++
-	s.of[u]++
-	return nil
+	return replaced, nil
 }
 
-func (s *streams) leave(u hongyan.UserID) {
+func (s *streams) leave(u hongyan.UserID, replaced chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all--
-	if s.of[u]--; s.of[u] == 0 {
+	list := slices.DeleteFunc(s.of[u], func(c chan struct{}) bool { return c == replaced })
+	if s.of[u] = list; len(list) == 0 {
 		delete(s.of, u)
 	}
 }
@@ -63,6 +69,11 @@ func (s *streams) count() int {
 	return s.all
 }
 
+// errReplaced ends a stream that has been replaced. Whoever reads it all the same is not to come back at once: the streams
+// of an account would replace each other in turns.
+var errReplaced = hongyan.Errorf(hongyan.Busy, "the account has opened %d newer streams", MaxStreamsOfAccount).
+	WithHint("keep fewer at a time").WithRetryAfter(time.Minute)
+
 // events streams the account's changes: each event is a page of Sync, and its id the key after it. The next page is asked
 // for when the connection has taken the one before, so a client that reads slowly is behind, and nothing waits for it
 // here. To resume is not to acknowledge: that is a request of its own.
@@ -72,8 +83,8 @@ func (x *exchange) events() {
 		err = x.authenticateStream()
 	}
 	if err == nil {
-		if err = x.api.streams.enter(x.caller.User); err == nil {
-			defer x.api.streams.leave(x.caller.User)
+		if x.replaced, err = x.api.streams.enter(x.caller.User); err == nil {
+			defer x.api.streams.leave(x.caller.User, x.replaced)
 		}
 	}
 	var page *wire.SyncReply
@@ -158,6 +169,8 @@ func (x *exchange) pause() error {
 	select {
 	case <-t.C:
 		return nil
+	case <-x.replaced:
+		return errReplaced
 	case <-x.r.Context().Done():
 		return errGone
 	}

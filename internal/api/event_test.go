@@ -286,34 +286,46 @@ func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, bert := w.register("anna"), w.register("bert")
-	var last *stream
-	for range MaxStreamsOfAccount {
-		last, _ = w.open(t, "", anna.bearer()...)
+	w.open(t, "", bert.bearer()...)
+	var list []*stream
+	for range MaxStreamsOfAccount + 1 {
+		s, _ := w.open(t, "", anna.bearer()...)
+		s.next()
+		list = append(list, s)
 	}
-	_, a := w.open(t, "", anna.bearer()...)
-	if p := a.problem(t); p.Code != "BUSY" || a.Header.Get("Retry-After") != "5" {
-		t.Errorf("one more: %+v", p)
+	if p := list[0].problem(); p.Code != "BUSY" || p.RetryAfterMS != 60_000 {
+		t.Errorf("the oldest ends with %+v", p)
 	}
-	if s, a := w.open(t, "", bert.bearer()...); s == nil {
-		t.Errorf("another account's: %s", a.body)
+	eventually(t, "the end of one", func() bool { return w.api.streams.count() == 1+MaxStreamsOfAccount })
+	bert.send("anna", "x")
+	for i, s := range list[1:] {
+		if _, page := s.next(); len(page.Changes) == 0 {
+			t.Errorf("stream %d: %v", i+1, page)
+		}
 	}
-	last.close()
-	eventually(t, "room for another", func() bool { s, _ := w.open(t, "", anna.bearer()...); return s != nil })
+	w.api.streams.mu.Lock()
+	w.api.streams.all += MaxStreams
+	w.api.streams.mu.Unlock()
+	if _, a := w.open(t, "", anna.bearer()...); a.problem(t).Code != "BUSY" || a.Header.Get("Retry-After") != "5" {
+		t.Errorf("more than all: %s %s", a.Status, a.body)
+	}
 }
 
-// TestASlowReader reads nothing while much comes: nothing piles up for it, and when it reads, all of it comes.
+// TestASlowReader reads nothing while much comes: the stream asks for nothing meanwhile, so nothing piles up for it, and when
+// it reads, all of it comes.
 func TestASlowReader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	anna, bert := w.register("anna"), w.register("bert")
 	key := base64.StdEncoding.EncodeToString(anna.synced())
 	s, _ := w.open(t, "", append(anna.bearer(), "Last-Event-ID", key)...)
-	const messages, size = 150, 60_000 // more than the buffers of both sockets hold
+	eventually(t, "the hold", func() bool { return w.api.held.count() == 1 })
+	const messages, size = 40, 60_000 // more than the buffers of both sockets hold
 	for range messages {
 		bert.send("anna", strings.Repeat("x", size))
 	}
-	seen := 0
-	for seen < messages {
+	eventually(t, "a full socket", func() bool { return w.api.held.count() == 0 })
+	for seen := 0; seen < messages; {
 		_, page := s.next()
 		for _, c := range page.Changes {
 			if c.GetMessage() != nil {
@@ -321,7 +333,5 @@ func TestASlowReader(t *testing.T) {
 			}
 		}
 	}
-	if seen != messages {
-		t.Errorf("%d messages came, want %d", seen, messages)
-	}
+	eventually(t, "the hold", func() bool { return w.api.held.count() == 1 })
 }

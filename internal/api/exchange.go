@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -27,11 +28,13 @@ type exchange struct {
 	read   bool // the whole body was read
 	// streamUntil is when the token of a stream expires.
 	streamUntil time.Time
+	replaced    chan struct{} // closed when a stream has to end; nil for other requests
 }
 
 // ServeHTTP answers a request below Prefix.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := a.peer(r)
+	p.Loopback = p.Operator || p.Loopback && direct(r)
 	x := &exchange{
 		api: a, w: w, r: r, id: requestID(r.Header.Get(headerRequestID)),
 		caller: operation.Caller{Peer: p.Peer, Secure: p.Secure, Operator: p.Operator},
@@ -56,6 +59,19 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		to.serve(x)
 	}
+}
+
+// direct reports whether a request that came by loopback seems to come from this machine: not by a proxy on it, and not
+// by a page whose name somebody else lets lead here. Who passes for local may do more, so a doubt is enough.
+func direct(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	host, _ := hostOf(r)
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 const headerRequestID = "X-Request-Id"
@@ -206,5 +222,8 @@ func (x *exchange) ask(q Request) (operation.Reply, error) {
 	case <-x.r.Context().Done():
 		release()
 		return operation.Reply{}, errGone
+	case <-x.replaced:
+		release()
+		return operation.Reply{}, errReplaced
 	}
 }

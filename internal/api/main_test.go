@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -92,7 +93,21 @@ func newWorldWith(tb testing.TB, c Config) *world {
 	c.Log, c.Metrics = slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry()
 	w.api, err = New(c)
 	check(err)
-	w.http = httptest.NewServer(w.api)
+	w.http = httptest.NewUnstartedServer(w.api)
+	w.http.Config.ConnState = func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew { // so that tests can fill them
+			check(c.(*net.TCPConn).SetWriteBuffer(64 << 10))
+		}
+	}
+	w.http.Start()
+	client := w.http.Client().Transport.(*http.Transport)
+	client.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil {
+			err = c.(*net.TCPConn).SetReadBuffer(64 << 10)
+		}
+		return c, err
+	}
 	tb.Cleanup(func() {
 		w.api.Drain(func() time.Duration { return 0 })
 		w.http.CloseClientConnections()
