@@ -191,3 +191,14 @@ func TestConfigWithoutSessions(t *testing.T) {
 		t.Fatal("nobody would answer")
 	}
 }
+
+func TestUnknownCarrier(t *testing.T) {
+	t.Parallel()
+	cfg := gate.Config{Open: open, Listen: []string{"127.0.0.1:0"}, Carrier: "pigeon"}
+	if s, err := gate.Listen(cfg); err == nil {
+		s.Close()
+		t.Fatal("nobody knows what would carry")
+	} else if !strings.Contains(err.Error(), "pigeon") {
+		t.Errorf("the error does not name the carrier: %v", err)
+	}
+}

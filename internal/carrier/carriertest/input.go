@@ -62,7 +62,7 @@ func (r Rig) testLarge(t *testing.T) {
 		c.wantEcho(stream)
 		<-sent
 	}
-	eventually(t, "nothing is pending", func() bool { return s.counters.Received.Load() > 8<<20 })
+	eventually(t, "what came is counted", func() bool { return s.counters.Received.Load() > 8<<20 })
 }
 
 // testScribble relies on probe, which changes all input once it has used it.

@@ -25,9 +25,7 @@ func (r Rig) testSizes(t *testing.T) {
 		}
 	}
 	eventually(t, "nothing is pending", func() bool { return h.conn.Pending() == 0 })
-	if sent := s.counters.Sent.Load(); sent < 3*(4<<20) {
-		t.Errorf("%d bytes are counted as sent", sent)
-	}
+	eventually(t, "what was sent is counted", func() bool { return s.counters.Sent.Load() > 3*(4<<20) })
 }
 
 // testOrder mixes the ways to queue, from within Data and without.
@@ -360,7 +358,7 @@ func (r Rig) testPause(t *testing.T) {
 		t.Error("everything was read from a peer that does not read")
 	case <-time.After(200 * time.Millisecond):
 	}
-	if n := h.received.Load() - before; n > 128<<10 {
+	if n := h.received.Load() - before; n > 1<<20 {
 		t.Errorf("%d bytes were read from a peer that does not read", n)
 	}
 	c.want(kindPush, push(0, 16<<20).Bytes)
