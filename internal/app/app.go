@@ -34,6 +34,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/session"
+	"github.com/hongyan-im/hongyan/internal/static"
 	"github.com/hongyan-im/hongyan/internal/store"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -71,6 +72,7 @@ type Server struct {
 	report *report.Log
 	api    *api.API
 	gate   *gate.Server
+	site   *static.Site // nil without a folder to serve
 
 	sweep  *sweep
 	failed chan error // what ended the server from within
@@ -225,8 +227,12 @@ func (s *Server) listen() error {
 	}
 	limits := gate.DefaultLimits()
 	limits.Connections, limits.PerAddress = s.connections(), c.Limits.ConnectionsPerAddress
+	route, err := s.router()
+	if err != nil {
+		return err
+	}
 	s.gate, err = gate.Listen(gate.Config{
-		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(),
+		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(), Route: route,
 		Carrier: gate.Carrier(c.Carrier), Limits: limits, Log: s.log, Metrics: s.metrics,
 		Open: func(l gate.Link, p gate.Peer) gate.Session {
 			return s.hub.Open(l, session.Peer{
@@ -324,6 +330,9 @@ func (s *Server) Close() {
 			if err := s.report.Close(); err != nil {
 				s.log.Debug("closing the reports", "error", err)
 			}
+		}
+		if s.site != nil {
+			_ = s.site.Close()
 		}
 		if s.sweep != nil {
 			s.sweep.close()

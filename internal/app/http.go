@@ -12,7 +12,10 @@ import (
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/internal/api"
 	"github.com/hongyan-im/hongyan/internal/gate"
+	"github.com/hongyan-im/hongyan/internal/http1"
 	"github.com/hongyan-im/hongyan/internal/operation"
+	"github.com/hongyan-im/hongyan/internal/static"
+	"github.com/hongyan-im/hongyan/internal/ws"
 )
 
 // handler answers HTTP on every listener: health for load balancers, metrics for this machine, and a word to whoever
@@ -25,10 +28,40 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "Hongyan %s, an instant-messaging server.\n\n"+
-			"This port speaks the long link, plain and over TLS; see docs/PROTOCOL.md. /v1/ takes the same requests by HTTP.\n"+
+			"This port speaks the long link, plain, over TLS and over WebSocket ("+LinkPath+"); see docs/PROTOCOL.md.\n"+
+			"/v1/ takes the same requests by HTTP.\n"+
 			"GET /healthz says whether the server works. GET /metrics is for this machine only.\n", hongyan.Release)
 	})
 	return mux
+}
+
+// LinkPath is where a WebSocket carries the long link.
+const LinkPath = "/v1/link"
+
+// router answers what is not for net/http: the long link over WebSocket, and the files of the operator's folder.
+func (s *Server) router() (func(*gate.Request), error) {
+	if root := s.config.HTTP.Root; root != "" {
+		var err error
+		if s.site, err = static.Open(root); err != nil {
+			return nil, fmt.Errorf("http.root: %w", err)
+		}
+	}
+	acceptor := &ws.Acceptor{
+		Origins: append([]string{ws.SameHost}, s.config.HTTP.Origins...), Protocols: []string{gate.ProtocolBinary, gate.ProtocolText},
+		Deflate: &ws.Deflate{ServerNoContext: true, ClientNoContext: true},
+	}
+	return func(r *gate.Request) {
+		path := string(r.Path)
+		switch {
+		case path == LinkPath:
+			_ = r.OpenLink(acceptor)
+		case r.HasToken("upgrade", "websocket"):
+			r.Respond(http1.Text(http.StatusNotFound, "WebSocket is at "+LinkPath))
+		case s.site == nil || path == "/healthz" || path == "/metrics" || strings.HasPrefix(path, api.Prefix):
+		default:
+			s.site.Serve(r.Exchange, "/")
+		}
+	}, nil
 }
 
 // makeAPI makes the short link of a desk.

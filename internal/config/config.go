@@ -42,6 +42,7 @@ type TLS struct {
 // HTTP says who may use the short link.
 type HTTP struct {
 	Origins   []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
+	Root      string   // folder of files to serve; empty: none
 	Advertise []string // where clients find the server, each "host:port" or "host:port=weight"; see Places
 }
 

@@ -80,14 +80,16 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		Carrier:      CarrierGoroutine,
 		Registration: RegistrationClosed,
 		TLS:          TLS{Cert: "a.pem", Key: "b.pem", AllowPlain: true},
-		HTTP:         HTTP{Origins: []string{"https://chat.example.com", "*"}, Advertise: []string{"chat.example.com:8080=2"}},
-		Messages:     Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
-		Retention:    Retention{Days: 30, Messages: 10_000},
-		Devices:      Devices{Policy: DevicesOnePerClass, Max: 4},
-		Storage:      Storage{LowWater: 1500, Ballast: 0, Cache: 3 << 30},
-		Limits:       Limits{Connections: 12, ConnectionsPerAddress: 0, Idle: time.Hour + 30*time.Second},
-		Log:          Log{Level: LogDebug, Format: LogJSON},
-		Drain:        Drain{Timeout: 0, Spread: 1500 * time.Millisecond},
+		HTTP: HTTP{
+			Origins: []string{"https://chat.example.com", "*"}, Root: "public", Advertise: []string{"chat.example.com:8080=2"},
+		},
+		Messages:  Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
+		Retention: Retention{Days: 30, Messages: 10_000},
+		Devices:   Devices{Policy: DevicesOnePerClass, Max: 4},
+		Storage:   Storage{LowWater: 1500, Ballast: 0, Cache: 3 << 30},
+		Limits:    Limits{Connections: 12, ConnectionsPerAddress: 0, Idle: time.Hour + 30*time.Second},
+		Log:       Log{Level: LogDebug, Format: LogJSON},
+		Drain:     Drain{Timeout: 0, Spread: 1500 * time.Millisecond},
 	}
 	if defaultCarrier() == other.Carrier {
 		other.Carrier = CarrierReactor

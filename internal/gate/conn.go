@@ -13,9 +13,9 @@ type conn struct {
 	s    *Server
 	addr netip.AddrPort // zero on a unix socket
 
-	held       ender   // who carries it at present; nil before anybody does. Under s.mu
-	session    Session // once it speaks the long link; under s.mu
-	prev, next *conn   // in s.conns; under s.mu
+	held       ender  // who carries it at present; nil before anybody does. Under s.mu
+	open       leaver // what it speaks, if the gate can ask it to leave; under s.mu
+	prev, next *conn  // in s.conns; under s.mu
 	speaks     transport
 	operator   bool
 	tls        bool // its handshake is over; its carrier's
@@ -23,6 +23,9 @@ type conn struct {
 
 // ender is a connection as the gate ends it: a carrier.Conn, or a net.Conn that was detached.
 type ender interface{ Abort() }
+
+// leaver is a protocol that ends in good order when the server does; tell is Drain's. It is called once, beside the carrier.
+type leaver interface{ leave(tell func(Session)) }
 
 // transport is a Transport in one byte.
 type transport uint8
@@ -34,11 +37,13 @@ const (
 	speaksUnix
 	speaksHTTP
 	speaksHTTPS
+	speaksWS
+	speaksWSS
 )
 
 var transports = [...]Transport{
 	speaksNew: TransportNew, speaksTCP: TransportTCP, speaksTLS: TransportTLS, speaksUnix: TransportUnix,
-	speaksHTTP: TransportHTTP, speaksHTTPS: TransportHTTPS,
+	speaksHTTP: TransportHTTP, speaksHTTPS: TransportHTTPS, speaksWS: TransportWS, speaksWSS: TransportWSS,
 }
 
 // admit lets a connection from a TCP listener in, if the limits do. nil: they do not.
@@ -171,17 +176,25 @@ func (c *conn) is(t transport) {
 	c.s.m.open[t].Inc()
 }
 
-// open makes the session of c, and tells it at once if the server is leaving.
-func (c *conn) open(l Link) Session {
-	session := c.s.cfg.Open(l, c.peer())
+// begin says that c speaks a protocol from now on, which is asked to leave at once if the server is leaving. nil: one that
+// the gate does not ask.
+func (c *conn) begin(t transport, open leaver) {
+	c.is(t)
 	c.s.mu.Lock()
-	c.session = session
+	c.open = open
 	tell := c.s.tell
 	c.s.mu.Unlock()
-	if tell != nil {
-		tell(session)
+	if tell != nil && open != nil {
+		open.leave(tell)
 	}
-	return session
+}
+
+// inside is the transport of what is spoken by c: plain, or the other one inside TLS.
+func (c *conn) inside(plain, secure transport) transport {
+	if c.tls {
+		return secure
+	}
+	return plain
 }
 
 // detached is a connection that no carrier has.

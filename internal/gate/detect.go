@@ -37,22 +37,20 @@ func (d *detector) Data(now time.Time, p []byte) {
 	case first == firstLong:
 		l := &longLink{conn: d.conn, carrier: d.carrier}
 		d.carrier.Become(l)
-		l.start()
+		l.start(d.inside(speaksTCP, speaksTLS))
 		l.Data(now, p)
 	case first == firstTLS && d.s.cfg.TLS != nil && !d.tls:
-		d.detach(p, secure)
-	case 'A' <= first && first <= 'Z' && d.s.http != nil:
-		d.detach(p, d.s.http.take)
+		c, first := d.conn, bytes.Clone(p)
+		d.carrier.Detach(func(raw net.Conn) { secure(c, raw, first) })
+	case 'A' <= first && first <= 'Z':
+		h := newHTTPLink(d.conn, d.carrier, now)
+		d.carrier.Become(h)
+		d.begin(d.inside(speaksHTTP, speaksHTTPS), h)
+		h.Data(now, p)
 	default:
 		d.refuse(refusedUnknown, "first_byte", first)
 		d.carrier.Abort()
 	}
-}
-
-// detach has take run with the connection and the bytes of it that have come.
-func (d *detector) detach(p []byte, take func(c *conn, rw net.Conn, first []byte)) {
-	c, first := d.conn, bytes.Clone(p)
-	d.carrier.Detach(func(rw net.Conn) { take(c, rw, first) })
 }
 
 func (d *detector) Deadline() time.Time { return d.by }

@@ -38,6 +38,8 @@ const (
 	TransportUnix  Transport = "unix"  // long link on the operator's socket
 	TransportHTTP  Transport = "http"  // HTTP/1.1, also on the operator's socket
 	TransportHTTPS Transport = "https" // HTTP/1.1 inside TLS
+	TransportWS    Transport = "ws"    // WebSocket
+	TransportWSS   Transport = "wss"   // WebSocket inside TLS
 )
 
 // Opener makes the Session of a connection that has begun to speak the long link. It may already use l, also to close
@@ -48,6 +50,10 @@ type Opener func(l Link, p Peer) Session
 // within a method of Link, so a session may use its Link while it holds its own locks. A method must not wait for the
 // peer or for the Link: nothing is read meanwhile, and what it queues is written when it returns.
 type Session interface {
+	// Alive says that bytes have come from the peer, whatever they are: a part of a frame, or the Pong of a WebSocket,
+	// counts as life too. It is called before the methods below are, for each piece of input.
+	Alive(now time.Time)
+
 	// Limit is the size of the largest frame that is accepted at present, in bytes and above zero. It is asked for
 	// before every frame, also because what allows more, such as a login, may be decided on another goroutine.
 	Limit() int

@@ -54,11 +54,9 @@ func (h *httpSide) take(c *conn, rw net.Conn, first []byte) {
 	hc := &httpConn{replay: replay{Conn: rw, first: first}, c: c, raw: rawOf(rw)}
 	var handed net.Conn = hc
 	if tc, ok := rw.(*tls.Conn); ok {
-		c.is(speaksHTTPS)
 		handed = httpsConn{hc, tc}
-	} else {
-		c.is(speaksHTTP)
 	}
+	c.begin(c.inside(speaksHTTP, speaksHTTPS), nil)
 	if c.hold(detached{hc.raw}) {
 		select {
 		case h.conns <- handed:

@@ -29,6 +29,7 @@ type Limits struct {
 
 	SoftQueue int // bytes queued to one peer above which Link.Send refuses
 	HardQueue int // bytes queued to one peer above which Link.Reply gives the peer up as slow
+	Pause     int // bytes queued to one peer above which nothing is read from it; zero is never
 }
 
 // DefaultLimits are the limits of a server whose operator has set none.
@@ -68,7 +69,7 @@ func (l *Limits) check() error {
 // carrier returns those that are a carrier's.
 func (l *Limits) carrier() carrier.Limits {
 	return carrier.Limits{
-		Write: l.Write, Flush: l.Flush, Linger: l.Linger, SoftQueue: l.SoftQueue, HardQueue: l.HardQueue,
+		Write: l.Write, Flush: l.Flush, Linger: l.Linger, SoftQueue: l.SoftQueue, HardQueue: l.HardQueue, Pause: l.Pause,
 	}
 }
 

@@ -24,6 +24,7 @@ func open(l gate.Link, _ gate.Peer) gate.Session { return deaf{l} }
 func (d deaf) Frame(_ time.Time, f wire.Frame) {
 	d.link.Reply(wire.AppendFrame(nil, wire.Frame{Op: f.Op.Reply(), Seq: f.Seq}))
 }
+func (d deaf) Alive(time.Time)         {}
 func (d deaf) Limit() int              { return wire.MaxFrame }
 func (d deaf) Broken(time.Time, error) {}
 func (d deaf) Deadline() time.Time     { return time.Time{} }
@@ -43,7 +44,9 @@ func tempDir(t *testing.T) string {
 
 func listen(t *testing.T, cfg gate.Config) *gate.Server {
 	t.Helper()
-	cfg.Open = open
+	if cfg.Open == nil {
+		cfg.Open = open
+	}
 	s, err := gate.Listen(cfg)
 	if err != nil {
 		t.Fatal(err)

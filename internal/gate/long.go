@@ -6,17 +6,21 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
+	"github.com/hongyan-im/hongyan/internal/websocket"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
-// longLink is the handler of a connection that speaks the long link, and the Link of its session: it cuts the stream
-// into frames. An idle one has no buffer of its own.
+// longLink is a connection that speaks the long link, and the Link of its session: it cuts the stream into frames. It is
+// the handler of the connection, or stands behind a socket, which is. An idle one has no buffer of its own.
 type longLink struct {
 	conn    *conn
 	carrier carrier.Conn
-	dec     *wire.Decoder // only while a frame is incomplete; else from the pool when something comes
-	cut     int32         // bytes of that frame which have come; below 16 MiB and one piece
-	closing atomic.Bool   // the session has closed it: no frame any more
+	session Session
+	socket  *websocket.Conn // nil if frames are not in messages
+	dec     *wire.Decoder   // only while a frame is incomplete; else from the pool when something comes
+	cut     int32           // bytes of that frame which have come; below 16 MiB and one piece
+	kind    byte            // of items
+	closing atomic.Bool     // the session has closed it: no frame any more
 }
 
 var _ Link = (*longLink)(nil)
@@ -24,39 +28,41 @@ var _ Link = (*longLink)(nil)
 var decoders = sync.Pool{New: func() any { return new(wire.Decoder) }}
 
 // start opens the session.
-func (l *longLink) start() {
+func (l *longLink) start(t transport) {
 	c := l.conn
-	switch {
-	case c.tls:
-		c.is(speaksTLS)
-	case c.operator:
-		c.is(speaksUnix)
-	default:
-		c.is(speaksTCP)
+	if c.operator && t == speaksTCP {
+		t = speaksUnix
 	}
-	c.open(l)
+	c.is(t)
+	l.session = c.s.cfg.Open(l, c.peer())
+	c.begin(t, l)
 }
 
+func (l *longLink) leave(tell func(Session)) { tell(l.session) }
+
 func (l *longLink) Data(now time.Time, p []byte) {
-	session := l.conn.session
+	l.session.Alive(now)
+	l.feed(now, p)
+}
+
+// feed hands the session the frames that p completes.
+func (l *longLink) feed(now time.Time, p []byte) {
 	dec := l.dec
 	if dec == nil {
 		dec = decoders.Get().(*wire.Decoder)
 	}
-	dec.SetLimit(session.Limit())
+	dec.SetLimit(l.session.Limit())
 	dec.Feed(p)
 	l.cut += int32(len(p))
 	for !l.closing.Load() {
 		f, ok, err := dec.Next()
 		switch {
 		case err != nil:
-			l.conn.s.m.broken.Inc()
-			session.Broken(now, err)
-			l.Close(nil) // counts only if the session has not closed it
+			l.broken(now, err)
 		case ok:
 			l.cut -= int32(f.Size())
-			session.Frame(now, f)
-			dec.SetLimit(session.Limit())
+			l.session.Frame(now, f)
+			dec.SetLimit(l.session.Limit())
 		case l.cut > 0:
 			l.dec = dec
 			return
@@ -69,18 +75,25 @@ func (l *longLink) Data(now time.Time, p []byte) {
 	l.dec = nil
 }
 
-func (l *longLink) Deadline() time.Time   { return l.conn.session.Deadline() }
-func (l *longLink) Expired(now time.Time) { l.conn.session.Expired(now) }
+// broken ends a stream that cannot be read on.
+func (l *longLink) broken(now time.Time, err error) {
+	l.conn.s.m.broken.Inc()
+	l.session.Broken(now, err)
+	l.Close(nil) // counts only if the session has not closed it
+}
+
+func (l *longLink) Deadline() time.Time   { return l.session.Deadline() }
+func (l *longLink) Expired(now time.Time) { l.session.Expired(now) }
 
 func (l *longLink) Closed() {
-	l.conn.session.Closed()
+	l.session.Closed()
 	l.conn.release()
 }
 
 // Encode has nothing to do: what is queued are whole frames.
 func (l *longLink) Encode(dst []byte, frame carrier.Item) []byte { return append(dst, frame.Bytes...) }
 
-func (l *longLink) Slow() carrier.Item { return carrier.Item{Bytes: slowFrame} }
+func (l *longLink) Slow() carrier.Item { return l.last(slowFrame) }
 
 // slowFrame is the last frame to a peer that does not read its answers. Whether it can still get it is another matter.
 var slowFrame = func() []byte {
@@ -91,12 +104,22 @@ var slowFrame = func() []byte {
 	return b
 }()
 
-func (l *longLink) Send(frame []byte) bool { return l.carrier.Send(carrier.Item{Bytes: frame}) }
-func (l *longLink) Reply(frame []byte)     { l.carrier.Reply(carrier.Item{Bytes: frame}) }
+func (l *longLink) item(frame []byte) carrier.Item { return carrier.Item{Kind: l.kind, Bytes: frame} }
+
+func (l *longLink) Send(frame []byte) bool { return l.carrier.Send(l.item(frame)) }
+func (l *longLink) Reply(frame []byte)     { l.carrier.Reply(l.item(frame)) }
 func (l *longLink) Pending() int           { return l.carrier.Pending() }
 func (l *longLink) Drained(f func())       { l.carrier.Drained(f) }
 
 func (l *longLink) Close(frame []byte) {
 	l.closing.Store(true)
-	l.carrier.Close(carrier.Item{Bytes: frame})
+	l.carrier.Close(l.last(frame))
+}
+
+// last is the item that ends the link, with a last frame, which may be nil.
+func (l *longLink) last(frame []byte) carrier.Item {
+	if l.socket == nil {
+		return l.item(frame)
+	}
+	return carrier.Item{Kind: lastKind, Bytes: append([]byte{}, frame...)}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
+	"github.com/hongyan-im/hongyan/internal/http1"
 )
 
 // Config is what a Server is made of.
@@ -23,8 +24,12 @@ type Config struct {
 	Operator string   // path of the operator's unix socket; empty for none
 
 	Open Opener       // makes the session of each long link; required
-	HTTP http.Handler // answers HTTP; without it HTTP is refused
 	TLS  *tls.Config  // offers TLS on every listener; without it TLS is refused
+	HTTP http.Handler // answers HTTP that Route leaves alone; without it 404 is the answer
+
+	// Route settles the requests of HTTP that have to be cheap by the million, where they have come, without a goroutine
+	// or net/http: upgrades to WebSocket above all. It must not wait. nil settles none.
+	Route func(*Request)
 
 	Carrier Carrier               // of plain TCP connections; empty stands for DefaultCarrier
 	Limits  Limits                // the zero value stands for DefaultLimits
@@ -36,6 +41,7 @@ type Config struct {
 type Server struct {
 	cfg       Config
 	limits    carrier.Limits // of cfg.Limits, those of a carrier
+	lean      http1.Limits   // of cfg.Limits, those of HTTP
 	counters  carrier.Counters
 	log       *slog.Logger
 	m         *metrics
@@ -79,6 +85,7 @@ func Listen(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:       cfg,
 		limits:    cfg.Limits.carrier(),
+		lean:      http1.Limits{Head: cfg.Limits.FirstByte, Idle: cfg.Limits.IdleHTTP},
 		log:       cfg.Log,
 		stop:      make(chan struct{}),
 		addresses: make(map[netip.Addr]int),
@@ -130,28 +137,28 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
-// Drain ends the server in peace. It stops accepting, closes what has not said anything yet, and calls tell for every
-// session that is open, so that the application can ask its peer to come back elsewhere or later; tell runs beside the
-// carriers, possibly at the same time as a method of the session and even after its Closed. Then Drain lets HTTP requests
-// finish and waits until the last connection has ended, and at the end of ctx cuts those that remain, which is the error
+// Drain ends the server in peace. It stops accepting, closes what has not said anything yet and what waits for a request
+// of HTTP, closes WebSockets that are no long links as "going away" (1001), and calls tell for every session that is open,
+// so that the application can ask its peer to come back elsewhere or later; tell runs beside the carriers, possibly at the
+// same time as a method of the session and even after its Closed. Then Drain lets requests that net/http has finish and waits until the last connection has ended, and at the end of ctx cuts those that remain, which is the error
 // it returns.
 func (s *Server) Drain(ctx context.Context, tell func(Session)) error {
 	s.mu.Lock()
 	s.leave()
 	s.tell = tell // for sessions that still open
-	open := make([]Session, 0, s.counted+s.operators)
+	open := make([]leaver, 0, s.counted+s.operators)
 	for c := s.conns; c != nil; c = c.next {
 		switch {
-		case c.session != nil:
-			open = append(open, c.session)
+		case c.open != nil:
+			open = append(open, c.open)
 		case c.speaks == speaksNew && c.held != nil: // nobody will take those that are not held yet
 			c.held.Abort()
 		}
 	}
 	s.mu.Unlock()
 	s.stopAccepting()
-	for _, session := range open {
-		tell(session)
+	for _, o := range open {
+		o.leave(tell)
 	}
 
 	ended := make(chan struct{})

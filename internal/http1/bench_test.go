@@ -53,7 +53,7 @@ type upgrading struct{ http1.Router }
 var policy = ws.Acceptor{Deflate: &ws.Deflate{ServerNoContext: true, ClientNoContext: true}}
 
 func (upgrading) Route(x *http1.Exchange) {
-	_ = x.Upgrade(&policy, func(conn carrier.Conn, agreed ws.Agreement) carrier.Handler {
+	_ = x.Upgrade(&policy, nil, func(conn carrier.Conn, agreed ws.Agreement) carrier.Handler {
 		return websocket.New(conn, agreed, 1<<20, func(c *websocket.Conn) websocket.Receiver { return idle{} })
 	})
 }

@@ -66,6 +66,9 @@ func (x *Exchange) settle() {
 	x.settled = true
 }
 
+// Settled reports whether the request has been settled.
+func (x *Exchange) Settled() bool { return x.settled }
+
 // Reads reports whether the method is one of those that only read, GET and HEAD.
 func (x *Exchange) Reads() bool { return string(x.Method) == "GET" || x.headOnly() }
 
@@ -104,16 +107,24 @@ func (x *Exchange) RespondFile(r Response, f *os.File, offset, n int64) {
 // which is a bound and need not be exact.
 func (c *Conn) drained() { c.files.Store(0) }
 
-// Upgrade answers an opening handshake. Where a accepts it, open is given the connection, with the response queued and
-// what was agreed on, and puts a handler in the place of this one (carrier.Conn.Become), which it returns. The error is
-// a's *ws.Refusal, which the client has been told.
-func (x *Exchange) Upgrade(a *ws.Acceptor, open func(carrier.Conn, ws.Agreement) carrier.Handler) error {
+// Upgrade answers an opening handshake. Where a accepts it, allow is asked whether it may be, which is nil if so; a nil
+// allow allows. Then open is given the connection, with the response queued and what was agreed on, and puts a handler in
+// the place of this one (carrier.Conn.Become), which it returns. The error is the *ws.Refusal that the client has been
+// told.
+func (x *Exchange) Upgrade(
+	a *ws.Acceptor, allow func(ws.Agreement) *ws.Refusal, open func(carrier.Conn, ws.Agreement) carrier.Handler,
+) error {
 	x.settle()
 	c := x.conn
 	b := buffers.Get().(*buffer)
 	var agreed ws.Agreement
 	var err error
 	b.bytes, agreed, err = a.Accept(b.bytes, &x.Request)
+	if err == nil && allow != nil {
+		if refusal := allow(agreed); refusal != nil {
+			b.bytes, err = refusal.AppendResponse(b.bytes[:0]), refusal
+		}
+	}
 	c.write(b)
 	if err != nil {
 		c.finish()

@@ -232,6 +232,9 @@ func (c *Conn) finish() {
 	c.conn.Close(carrier.Item{})
 }
 
+// Close ends the connection behind the answers that are queued, from any goroutine.
+func (c *Conn) Close() { c.conn.Close(carrier.Item{}) }
+
 // Encode is the carrier's: items are made of bytes as they go out.
 func (c *Conn) Encode(dst []byte, item carrier.Item) []byte { return append(dst, item.Bytes...) }
 

@@ -57,7 +57,7 @@ func (s *site) Route(x *http1.Exchange) {
 	case "/poll":
 		s.parked = append(s.parked, x.Park(x.Now.Add(25*time.Second), s))
 	case "/socket":
-		err := x.Upgrade(&ws.Acceptor{}, func(conn carrier.Conn, agreed ws.Agreement) carrier.Handler {
+		err := x.Upgrade(&ws.Acceptor{}, nil, func(conn carrier.Conn, agreed ws.Agreement) carrier.Handler {
 			s.socket = websocket.New(conn, agreed, 1<<20, func(c *websocket.Conn) websocket.Receiver {
 				c.Write(ws.Text, []byte("welcome"))
 				return &echo{c}

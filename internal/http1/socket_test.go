@@ -53,7 +53,7 @@ func (h *host) Route(x *http1.Exchange) {
 	case path == "/soon":
 		x.Park(x.Now.Add(50*time.Millisecond), h)
 	case path == "/echo":
-		_ = x.Upgrade(&ws.Acceptor{Deflate: &ws.Deflate{}}, func(c carrier.Conn, agreed ws.Agreement) carrier.Handler {
+		_ = x.Upgrade(&ws.Acceptor{Deflate: &ws.Deflate{}}, nil, func(c carrier.Conn, agreed ws.Agreement) carrier.Handler {
 			return websocket.New(c, agreed, 16<<20, func(c *websocket.Conn) websocket.Receiver { return &echo{c} })
 		})
 	case strings.HasPrefix(path, "/files/"):

@@ -127,6 +127,7 @@ func (c *conn) post(op wire.Op, req proto.Message) uint32 {
 			c.r.t.Fatal(err)
 		}
 	}
+	c.s.Alive(c.r.Now())
 	c.s.Frame(c.r.Now(), wire.Frame{Op: op, Seq: c.seq, Body: body})
 	return c.seq
 }

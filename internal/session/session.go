@@ -93,11 +93,20 @@ func (s *Session) Limit() int {
 	return wire.MaxFrameUnauth
 }
 
+// Alive says that something has come from the peer.
+func (s *Session) Alive(now time.Time) {
+	s.mu.Lock()
+	if s.known() {
+		s.deadline = now.Add(s.hub.config.Idle)
+	}
+	s.mu.Unlock()
+}
+
 // Frame takes the next frame; its body is not kept.
-func (s *Session) Frame(now time.Time, f wire.Frame) {
+func (s *Session) Frame(_ time.Time, f wire.Frame) {
 	s.mu.Lock()
 	c := s.caller
-	refusal := s.admit(now, f)
+	refusal := s.admit(f)
 	s.mu.Unlock()
 	switch {
 	case refusal != nil:
@@ -117,11 +126,8 @@ func (s *Session) Frame(now time.Time, f wire.Frame) {
 }
 
 // admit counts a request in, or says why it is not taken. It runs under the lock.
-func (s *Session) admit(now time.Time, f wire.Frame) *hongyan.Error {
+func (s *Session) admit(f wire.Frame) *hongyan.Error {
 	s.notified = 0
-	if s.known() {
-		s.deadline = now.Add(s.hub.config.Idle)
-	}
 	switch {
 	case s.draining != nil || s.ended:
 		return hongyan.Errorf(hongyan.Unavailable, "the server is about to close this connection").

@@ -207,6 +207,10 @@ func (c *Conn) Reply(op ws.Opcode, payload []byte) {
 	}
 }
 
+// SetLimit changes the limit of messages, in bytes, for those that have not begun. It is for use within the Receiver's
+// methods only.
+func (c *Conn) SetLimit(limit int) { c.reader.SetLimit(limit) }
+
 // Ping asks the peer for a sign of life. It returns false like Send.
 func (c *Conn) Ping() bool { return c.Send(ws.Ping, nil) }
 

@@ -24,8 +24,8 @@ const (
 // Acceptor is a server's policy for opening handshakes. It is not changed by use and may serve many goroutines.
 type Acceptor struct {
 	// Origins are the origins whose pages may connect, as browsers write them: "https://chat.example.org", the port
-	// only where it is not the default. They are compared as a whole, but for the case of letters. "*" stands for all.
-	// If there are none, a page may connect only to the host that it came from.
+	// only where it is not the default. They are compared as a whole, but for the case of letters. "*" stands for all,
+	// SameHost for the host that the request is for. If there are none, that is the only one.
 	Origins []string
 	// RequireOrigin turns away requests without an Origin field. Browsers always send one, other clients seldom do
 	// (RFC 6455 §10.2).
@@ -36,6 +36,9 @@ type Acceptor struct {
 	// Deflate allows permessage-deflate with at least these restrictions; nil declines it.
 	Deflate *Deflate
 }
+
+// SameHost among Acceptor.Origins lets a page connect to the host that it came from.
+const SameHost = "self"
 
 // Agreement is what the two sides of a connection have settled in the opening handshake.
 type Agreement struct {
@@ -141,14 +144,11 @@ func (a *Acceptor) checkOrigin(q *Request) *Refusal {
 	if _, ok := q.only(fieldOrigin); !ok {
 		return errOriginCount
 	}
-	if len(a.Origins) == 0 {
-		if sameHost(origin, q.Host()) {
-			return nil
-		}
-		return errOrigin
+	if len(a.Origins) == 0 && sameHost(origin, q.Host()) {
+		return nil
 	}
 	for _, allowed := range a.Origins {
-		if allowed == "*" || equalFoldAny(origin, allowed) {
+		if allowed == "*" || equalFoldAny(origin, allowed) || allowed == SameHost && sameHost(origin, q.Host()) {
 			return nil
 		}
 	}

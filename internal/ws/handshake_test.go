@@ -258,6 +258,8 @@ func TestOrigins(t *testing.T) {
 		"null":                         {list, []string{"Origin: null"}, 403},
 		"empty":                        {list, []string{"Origin:"}, 403},
 		"own host, but not listed":     {list, []string{"Origin: https://im.example.org"}, 403},
+		"own host, listed as such":     {&Acceptor{Origins: []string{"https://wx.qq.com", SameHost}}, []string{"Origin: https://im.example.org"}, 0},
+		"other host, own one listed":   {&Acceptor{Origins: []string{"https://wx.qq.com", SameHost}}, []string{"Origin: https://evil.example"}, 403},
 		"two, the first one listed":    {list, []string{"Origin: https://wx.qq.com", "+Origin: https://evil.example"}, 400},
 		"any":                          {&Acceptor{Origins: []string{"*"}}, []string{"Origin: https://evil.example"}, 0},
 		"no list, own host":            {&Acceptor{}, []string{"Origin: https://im.example.org"}, 0},

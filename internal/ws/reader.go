@@ -153,6 +153,9 @@ func (r *Reader) Next(chunk []byte) (ev Event, n int, err error) {
 	return Event{}, len(chunk), nil
 }
 
+// SetLimit changes the limit for messages whose first frame has not come yet.
+func (r *Reader) SetLimit(limit int) { r.limit = int32(min(limit, MaxMessage)) }
+
 // simple finds what most chunks begin with, at a quarter of the cost of going through all cases: a whole, legal and
 // uncompressed message in a masked frame of at most 64 KiB. size is the length of its header, length that of its payload;
 // if size is 0, look more closely.

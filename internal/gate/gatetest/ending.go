@@ -56,6 +56,9 @@ func (r Rig) testReset(t *testing.T) {
 }
 
 func (r Rig) testSilent(t *testing.T) {
+	if r.Connect != nil {
+		r.Dial = r.Connect
+	}
 	s := r.start(t, nil, func(cfg *gate.Config) { cfg.Limits.FirstByte = 100 * time.Millisecond })
 	c := s.dial()
 	c.wantGone()

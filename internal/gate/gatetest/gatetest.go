@@ -31,6 +31,8 @@ type Rig struct {
 	// Dial opens a connection to that listener, over which the suite speaks the long link as a stream of bytes,
 	// whatever the transport makes of it underneath. It is called from any goroutine.
 	Dial func(addr net.Addr) (Conn, error)
+	// Connect is Dial without a word said; nil where that is Dial.
+	Connect func(addr net.Addr) (Conn, error)
 }
 
 // Conn is the client's end of a connection.
@@ -217,6 +219,8 @@ func (s *probe) enter(method string) (leave func()) {
 	}
 	return s.call.Unlock
 }
+
+func (s *probe) Alive(time.Time) { s.enter("Alive")() }
 
 func (s *probe) Limit() int {
 	defer s.enter("Limit")()

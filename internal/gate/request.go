@@ -1,0 +1,99 @@
+package gate
+
+import (
+	"net"
+	"time"
+
+	"github.com/hongyan-im/hongyan/internal/carrier"
+	"github.com/hongyan-im/hongyan/internal/http1"
+	"github.com/hongyan-im/hongyan/internal/websocket"
+	"github.com/hongyan-im/hongyan/internal/ws"
+)
+
+// httpLink is the handler of a connection that speaks HTTP, and the router of its requests.
+type httpLink struct {
+	*http1.Conn
+	conn *conn
+}
+
+func newHTTPLink(c *conn, by carrier.Conn, now time.Time) *httpLink {
+	h := &httpLink{conn: c}
+	h.Conn = http1.New(by, h, &c.s.lean, now)
+	return h
+}
+
+func (h *httpLink) Closed() {
+	h.Conn.Closed()
+	h.conn.release()
+}
+
+func (h *httpLink) leave(func(Session)) { h.Close() }
+
+// Route is for http1.
+func (h *httpLink) Route(x *http1.Exchange) {
+	s := h.conn.s
+	if s.cfg.Route != nil {
+		s.cfg.Route(&Request{x, h.conn})
+	}
+	if !x.Settled() && s.http != nil {
+		x.HandOver()
+	}
+}
+
+// Take is for http1.
+func (h *httpLink) Take(rw net.Conn, first []byte) { h.conn.s.http.take(h.conn, rw, first) }
+
+// Request is an HTTP request that is to be settled, or to be left to net/http. It is valid during the call only.
+type Request struct {
+	*http1.Exchange
+	conn *conn
+}
+
+// Peer is who sent the request.
+func (r *Request) Peer() Peer { return r.conn.peer() }
+
+// Subprotocols of the long link over WebSocket, the better one first.
+const (
+	ProtocolBinary = "hongyan.v1"      // the stream of frames in binary messages
+	ProtocolText   = "hongyan.v1.json" // each frame as JSON in a text message
+)
+
+// OpenLink upgrades to a WebSocket that carries the long link, with a session of Config.Open. a has to have both
+// subprotocols; a client that asks for neither is refused. The error is the *ws.Refusal that the client has been told.
+func (r *Request) OpenLink(a *ws.Acceptor) error {
+	allow := func(agreed ws.Agreement) *ws.Refusal {
+		if agreed.Protocol == "" {
+			return errNoProtocol
+		}
+		return nil
+	}
+	return r.Upgrade(a, allow, func(by carrier.Conn, agreed ws.Agreement) carrier.Handler {
+		l := &longLink{conn: r.conn, carrier: by, kind: byte(ws.Binary)}
+		if agreed.Protocol == ProtocolText {
+			l.kind = byte(ws.Text)
+		}
+		l.socket = websocket.New(by, agreed, minMessage, func(*websocket.Conn) websocket.Receiver { return (*linkReceiver)(l) })
+		h := &socket{Conn: l.socket, conn: r.conn, link: l}
+		by.Become(h)
+		l.start(r.conn.inside(speaksWS, speaksWSS))
+		return h
+	})
+}
+
+var errNoProtocol = &ws.Refusal{
+	Status: 400, Reason: "ask for the subprotocol " + ProtocolBinary + " or " + ProtocolText + " in Sec-WebSocket-Protocol",
+}
+
+// OpenWebSocket upgrades to a WebSocket whose messages, of up to limit bytes, are for whom receive makes. allow is asked
+// when nothing but the server's own will is missing; it may be nil. The error is the *ws.Refusal that the client has been
+// told.
+func (r *Request) OpenWebSocket(
+	a *ws.Acceptor, limit int, allow func(ws.Agreement) *ws.Refusal, receive func(*websocket.Conn) websocket.Receiver,
+) error {
+	return r.Upgrade(a, allow, func(by carrier.Conn, agreed ws.Agreement) carrier.Handler {
+		h := &socket{Conn: websocket.New(by, agreed, limit, receive), conn: r.conn}
+		by.Become(h)
+		r.conn.begin(r.conn.inside(speaksWS, speaksWSS), h)
+		return h
+	})
+}
