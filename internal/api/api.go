@@ -10,6 +10,8 @@
 //
 // An exchange is one request of net/http, which gives it a goroutine. What may be held for long, Start, needs none: it
 // takes a request that was read and gives the answer to a callback.
+//
+// Beside that the package says where the server is found, and takes the reports of clients whose network fails them.
 package api
 
 import (
@@ -35,8 +37,8 @@ const (
 	MaxBodyUnauth  = wire.MaxFrameUnauth // of one that comes without a token
 	BodyTime       = time.Minute         // for a whole body to arrive
 	BodyTimeUnauth = 10 * time.Second    // for one that comes without a token
-	MaxHeldBody    = 4096                // bytes, as protobuf, of each: enough for any key
 	MaxHeld        = 20_000              // Syncs that are held for news at a time, those of streams included
+	MaxHeldBody    = 4096                // bytes of each, as protobuf: enough for any key
 )
 
 // Peer is what is known of the other side.
@@ -95,7 +97,8 @@ func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID][]chan struct{}{}}, tickets: newTickets(c.Desk.Now),
-		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports, bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
+		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports,
+		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	page, err := makePage(document)
 	if err != nil {

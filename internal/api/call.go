@@ -37,11 +37,12 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 	c, token := q.Caller, q.Token // and not the body, while it is held
 	desk.Do(q.Caller, q.Op, q.Body, func(r operation.Reply, err error) {
 		a.held.leave(h)
-		switch page, _ := r.Body.(*wire.SyncReply); {
-		case err != nil:
-			done(r, err)
-		case empty(page) && a.held.leaving():
+		page, _ := r.Body.(*wire.SyncReply)
+		switch code := hongyan.CodeOf(err); {
+		case a.held.leaving() && (err == nil && empty(page) || code == hongyan.Busy): // busy with all that is answered now
 			done(operation.Reply{}, a.held.leavingError())
+		case err != nil:
+			done(operation.Reply{}, err)
 		default:
 			a.stillThere(c, token, r, done)
 		}

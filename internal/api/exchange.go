@@ -44,6 +44,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set(headerRequestID, x.id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if r.Method != http.MethodPost && r.ContentLength != 0 { // which nobody would read
+		x.refuse(hongyan.Errorf(hongyan.Invalid, "%s has no body here", r.Method).WithHint("use " + http.MethodPost))
+		return
+	}
 	if !x.crossOrigin() {
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/chat"
+	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/operation/desktest"
 	"github.com/hongyan-im/hongyan/wire"
@@ -194,5 +196,24 @@ func TestAPollThatIsWrong(t *testing.T) {
 	me.key = []byte("no key")
 	if p := b.poll(me, time.Second); p.answers != 1 || hongyan.CodeOf(p.err) != hongyan.KeyInvalid || b.api.held.count() != 0 {
 		t.Errorf("%d answers, %v, %d held", p.answers, p.err, b.api.held.count())
+	}
+}
+
+// TestALeavingServerIsBusy: to answer everything at once is more than a server may have room for. Nobody is to come back
+// sooner for that.
+func TestALeavingServerIsBusy(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	me := b.register("anna")
+	full := inbox.NewShard(b.Engine(), nil, func(func()) error { return hongyan.Errorf(hongyan.Busy, "the queue is full") })
+	me.key = nil // which acknowledges nothing
+	b.Desk.Desk.Chat = chat.New(full, chat.Config{}, b.Random)
+	if p := b.poll(me, time.Second); p.answers != 1 || hongyan.CodeOf(p.err) != hongyan.Busy {
+		t.Errorf("before: %d answers, %v", p.answers, p.err)
+	}
+	b.api.Drain(func() time.Duration { return 7 * time.Second })
+	p := b.poll(me, time.Second)
+	if e, ok := p.err.(*hongyan.Error); p.answers != 1 || !ok || e.Code != hongyan.Unavailable || e.RetryAfter != 7*time.Second {
+		t.Errorf("leaving: %d answers, %v", p.answers, p.err)
 	}
 }

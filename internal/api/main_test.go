@@ -96,7 +96,7 @@ func newWorldWith(tb testing.TB, c Config) *world {
 	w.http = httptest.NewUnstartedServer(w.api)
 	w.http.Config.ConnState = func(c net.Conn, state http.ConnState) {
 		if state == http.StateNew { // so that tests can fill them
-			check(c.(*net.TCPConn).SetWriteBuffer(64 << 10))
+			_ = c.(*net.TCPConn).SetWriteBuffer(64 << 10)
 		}
 	}
 	w.http.Start()
