@@ -68,7 +68,7 @@ func (c *conn) Send(item Item) bool {
 	switch {
 	case c.closing:
 		return false
-	case c.pending > 0 && c.pending+len(item.Bytes) > c.limits.SoftQueue:
+	case c.pending > 0 && c.pending+len(item.Bytes)+ItemCost > c.limits.SoftQueue:
 		c.counters.OverSoft.Add(1)
 		return false
 	}
@@ -90,7 +90,7 @@ func (c *conn) accepts(n int) bool {
 	switch {
 	case c.closing:
 		return false
-	case c.pending > 0 && c.pending+n > c.limits.HardQueue:
+	case c.pending > 0 && c.pending+n+ItemCost > c.limits.HardQueue:
 		c.counters.OverHard.Add(1)
 		c.discard()
 		c.slow = true

@@ -80,7 +80,7 @@ func (c *conn) Send(item carrier.Item) bool {
 	if c.closing {
 		return false
 	}
-	if pending := c.pending(); pending > 0 && pending+len(item.Bytes) > c.limits().SoftQueue {
+	if pending := c.pending(); pending > 0 && pending+len(item.Bytes)+carrier.ItemCost > c.limits().SoftQueue {
 		c.loop.r.cfg.Counters.OverSoft.Add(1)
 		return false
 	}
@@ -168,13 +168,13 @@ func (c *conn) pending() int {
 	if c.out == nil {
 		return 0
 	}
-	return c.out.queued + c.out.unsent
+	return c.out.queued + c.out.taken + c.out.unsent
 }
 
 // tooMuch reports whether n more bytes are over the hard bound. Under mu.
 func (c *conn) tooMuch(n int) bool {
 	pending := c.pending()
-	return pending > 0 && pending+n > c.limits().HardQueue
+	return pending > 0 && pending+n+carrier.ItemCost > c.limits().HardQueue
 }
 
 // giveUp closes the connection to a peer that does not read its answers. Under mu.
@@ -237,6 +237,7 @@ type file struct {
 type output struct {
 	entries []entry // in order, not encoded yet
 	queued  int     // bytes that entries count for
+	taken   int     // and what those did that are being encoded and written
 	unsent  int     // len(rest)
 	drained func()  // to call when nothing is pending
 	slow    bool    // Handler.Slow is to be sent behind rest

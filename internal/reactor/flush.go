@@ -49,6 +49,7 @@ func (c *conn) flushSome(o *output) bool {
 		return c.sendFile(o, o.file)
 	}
 	c.mu.Lock()
+	o.taken = 0
 	switch {
 	case len(o.entries) > 0 && o.entries[0].file != nil:
 		o.file = o.entries[0].file
@@ -93,7 +94,8 @@ func (c *conn) takeBatch(o *output) {
 	}
 	c.loop.batch = append(c.loop.batch, o.entries[:n]...)
 	o.shift(n)
-	o.queued -= size + n*carrier.ItemCost
+	o.taken = size + n*carrier.ItemCost
+	o.queued -= o.taken
 }
 
 func (c *conn) encodeBatch() {
@@ -135,7 +137,7 @@ func (c *conn) rest() []byte {
 func (c *conn) keep(rest []byte) {
 	c.mu.Lock()
 	o := c.queue()
-	o.rest, o.unsent = rest, len(rest)
+	o.rest, o.unsent, o.taken = rest, len(rest), 0
 	c.mu.Unlock()
 	if o.by == 0 {
 		c.giveUpAfter(o, c.limits().Write)

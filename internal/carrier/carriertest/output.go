@@ -146,7 +146,7 @@ func (r Rig) testSoftBound(t *testing.T) {
 	slow, h := s.meet()
 	fast, _ := s.meet()
 	sent := h.fill(size)
-	if n := h.conn.Pending(); n > soft+headerSize*(soft/size) {
+	if n := h.conn.Pending(); n > soft {
 		t.Errorf("%d bytes are pending", n)
 	}
 	if s.counters.OverSoft.Load() == 0 {
