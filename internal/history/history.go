@@ -110,7 +110,6 @@ type Commit struct {
 // Holding is what a device holds in the end.
 type Holding struct {
 	Device
-	Fresh    bool              // it began when everything had come to rest
 	Messages []hongyan.Message // without expired ones
 	States   map[string]string // what it knows of contacts, groups, its views of conversations and settings, by name
 }

@@ -296,9 +296,9 @@ func (c *cluster) lookBack() {
 		fresh = append(fresh, d)
 	}
 	c.w.run(c.w.now.Add(30 * time.Second))
-	for i, d := range append(fresh, c.devices...) {
+	for _, d := range append(fresh, c.devices...) {
 		c.history.Hold(history.Holding{
-			Device: d.process(), Fresh: i < len(fresh), Messages: d.store.held(), States: d.store.states,
+			Device: d.process(), Messages: d.store.held(), States: d.store.states,
 		})
 		for at := range d.store.messages {
 			if !d.store.told[at] {

@@ -34,8 +34,17 @@ func (c *cluster) wish(n int) {
 	switch k := c.w.rng.IntN(100); {
 	case k < 45:
 		d.send(c.somewhere(d), fmt.Sprintf("%s-%d", d.name, n))
+		if c.w.chance(4) { // and its person cannot wait
+			other := c.sibling(d)
+			c.w.after(c.w.between(0, 40*time.Millisecond), func() { other.repeat(d.store, false) })
+			if c.w.chance(5) {
+				c.server.doomed = true
+			}
+		}
 	case k < 55:
-		d.repeat(c.w.chance(6))
+		if list := c.senders(d.user); len(list) > 0 {
+			d.repeat(one(c.w, list), c.w.chance(6))
+		}
 	case k < 63:
 		d.recall()
 	case k < 75:
@@ -53,6 +62,11 @@ func (c *cluster) wish(n int) {
 			d.send(c.somewhere(d), fmt.Sprintf("%s-%d.%d", d.name, n, i))
 		}
 	}
+}
+
+// sibling draws a device of d's person, which may be d.
+func (c *cluster) sibling(d *device) *device {
+	return one(c.w, slices.DeleteFunc(slices.Clone(c.devices), func(o *device) bool { return o.user != d.user }))
 }
 
 // somewhere draws a conversation of d's.
@@ -83,22 +97,29 @@ func (r *run) request(op wire.Op, request, reply proto.Message, o history.Op, do
 
 func nothing() history.Result { return history.Result{} }
 
-// repeat sends something again that a device of the same person has sent, or is sending, under the same client id;
-// or, if changed, something else.
-func (d *device) repeat(changed bool) {
-	r := d.running
-	var stores []*deviceStore
-	for _, other := range d.c.devices {
-		if other.user == d.user && len(other.store.items) > 0 {
-			stores = append(stores, other.store)
+// senders returns the stores of those devices of a person that have sent something.
+func (c *cluster) senders(u hongyan.UserID) []*deviceStore {
+	var list []*deviceStore
+	for _, d := range c.devices {
+		if d.user == u && len(d.store.items) > 0 {
+			list = append(list, d.store)
 		}
 	}
-	if len(stores) == 0 || r == nil || !r.up {
+	return list
+}
+
+// repeat sends something again that a device of the same person has sent, or is sending, under the same client id;
+// or, if changed, something else.
+func (d *device) repeat(from *deviceStore, changed bool) {
+	r := d.running
+	if r == nil || !r.up || from.d.user != d.user {
 		return
 	}
-	s := one(d.w, stores)
-	ids := slices.SortedFunc(maps.Keys(s.items), func(a, b hongyan.ClientID) int { return slices.Compare(a[:], b[:]) })
-	it := *s.items[one(d.w, ids)]
+	ids := slices.SortedFunc(maps.Keys(from.items), func(a, b hongyan.ClientID) int { return slices.Compare(a[8:], b[8:]) })
+	it := *from.items[ids[len(ids)-1]] // the newest
+	if d.w.chance(2) {
+		it = *from.items[one(d.w, ids)]
+	}
 	if it.FirstAttemptMS == 0 {
 		return
 	}

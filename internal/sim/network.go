@@ -90,7 +90,9 @@ func (c *conn) Reply(frame []byte) {
 	if c.closed {
 		return
 	}
-	frame = c.server.planted.frame(c, frame)
+	if frame = c.server.planted.frame(c, frame); frame == nil {
+		return
+	}
 	c.push(&c.down, func() { c.d.frame(c, frame) })
 }
 

@@ -15,6 +15,8 @@ type planted struct {
 	skipSync     bool // a sync returns before it is done
 	settleEarly  bool // commands are answered, and hints given, before their round is durable
 	readEarly    bool // commands are answered in time, but reads and hints do not wait for the disk
+	retryEarly   bool // what writes nothing, such as the answer to a retry, does not wait for what it has seen
+	dropAnswer   bool // some sends are never answered, however often they are repeated
 	dropWrite    bool // now and then an acknowledged round leaves no trace
 	reuseTerm    bool // a restart goes on with the term of the life before
 	forgetDedupe bool // a restart forgets which client ids were seen
@@ -53,9 +55,9 @@ func (p *planted) batch(w *world, held kv.Reader, b *kv.Batch) *kv.Batch {
 	return cut
 }
 
-// frame changes a frame of the server on its way out.
+// frame changes a frame of the server on its way out. Nil drops it.
 func (p *planted) frame(c *conn, frame []byte) []byte {
-	if !p.keyAhead && !p.countWrong && !p.receiptEarly {
+	if !p.keyAhead && !p.countWrong && !p.receiptEarly && !p.dropAnswer {
 		return frame
 	}
 	f, _, err := wire.ParseFrame(frame, wire.MaxFrame)
@@ -63,6 +65,11 @@ func (p *planted) frame(c *conn, frame []byte) []byte {
 		return frame
 	}
 	switch {
+	case f.Op == wire.OpSend.Reply() && p.dropAnswer:
+		reply := new(wire.SendReply)
+		if wire.Unmarshal(f.Body, reply) == nil && reply.Id%32 == 0 {
+			return nil
+		}
 	case f.Op == wire.OpSync.Reply() && (p.keyAhead || p.receiptEarly):
 		reply := new(wire.SyncReply)
 		if wire.Unmarshal(f.Body, reply) != nil {
@@ -90,6 +97,27 @@ func (p *planted) frame(c *conn, frame []byte) []byte {
 		frame, _ = wire.Append(nil, f.Op, f.Seq, reply)
 	}
 	return frame
+}
+
+// hastyCommand is a command that is answered at once if it wrote nothing.
+type hastyCommand struct {
+	inbox.Command
+	answered bool
+}
+
+func (c *hastyCommand) Do(tx *inbox.Tx) error {
+	before := tx.Len()
+	err := c.Command.Do(tx)
+	if c.answered = tx.Len() == before; c.answered {
+		c.Command.Done(err)
+	}
+	return err
+}
+
+func (c *hastyCommand) Done(err error) {
+	if !c.answered {
+		c.Command.Done(err)
+	}
 }
 
 // lateAnswer is a command whose answer waits for answerLate.

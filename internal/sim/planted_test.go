@@ -16,6 +16,8 @@ var mistakes = []struct {
 	{"answer before a sync is done", planted{skipSync: true}, nil},
 	{"answer before a round is durable", planted{settleEarly: true}, nil},
 	{"show what is not durable", planted{readEarly: true}, nil},
+	{"answer a retry before the original is durable", planted{retryEarly: true}, nil},
+	{"drop an answer", planted{dropAnswer: true}, []history.Rule{history.Progress}},
 	{"drop an acknowledged round", planted{dropWrite: true}, nil},
 	{"reuse a term", planted{reuseTerm: true}, nil},
 	{"forget client ids over a restart", planted{forgetDedupe: true}, []history.Rule{history.Once}},
@@ -30,7 +32,7 @@ var mistakes = []struct {
 }
 
 // seedsOfPlanted bounds the search for a seed that shows a planted mistake. It is searched plantedRuns times.
-const seedsOfPlanted = 300
+const seedsOfPlanted = 2000
 
 // TestPlanted plants one mistake after the other and expects that each is noticed. It tells after how many seeds.
 func TestPlanted(t *testing.T) {

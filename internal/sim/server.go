@@ -200,6 +200,9 @@ func (p *process) submit(c inbox.Command) error {
 		c = &earlyCommand{Command: c, earlyCheck: p.early}
 		p.early = nil
 	}
+	if p.s.planted.retryEarly {
+		c = &hastyCommand{Command: c}
+	}
 	p.queue = append(p.queue, c)
 	p.commitSoon()
 	return nil

@@ -55,7 +55,7 @@ func runSeeds(t *testing.T, first uint64, n int, config Config) {
 					mu.Lock()
 					sum.add(r.Counts)
 					mu.Unlock()
-					if done := i + 1; done%5000 == 0 {
+					if done := i + 1; done%1000 == 0 {
 						t.Logf("%d of %d seeds", done, n)
 					}
 				}
