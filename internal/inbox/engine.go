@@ -17,9 +17,8 @@ import (
 	"slices"
 	"sync"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/recent"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
 
@@ -65,16 +64,16 @@ type Engine struct {
 	dedupe *dedupe
 	hint   func(Hint)
 	failed chan struct{} // closed when failure is set
-	// ordinals remembers the last ordinal of conversations. It is larger than what one round can touch, so that a
+	// ordinals remembers the last ordinal of conversations. Half of it is more than what one round can touch, so that a
 	// number given in a round is never forgotten within it.
-	ordinals *lru.Cache[hongyan.ConversationID, hongyan.Ordinal]
+	ordinals *recent.Cache[hongyan.ConversationID, hongyan.Ordinal]
 	touched  map[hongyan.UserID]int // where in the running round's touched an account stands
 
 	mu      sync.Mutex
 	started uint64   // number of the last round that was applied, or is about to be
 	durable uint64   // number of the last round that is durable
 	waiting []waiter // answers to reads, at most MaxHeldReads
-	heads   *lru.Cache[hongyan.UserID, head]
+	heads   *recent.Cache[hongyan.UserID, head]
 	failure error
 	refusal *hongyan.Error // why sends are refused, nil if they are not
 	counts  Counts
@@ -108,17 +107,11 @@ func Open(s *store.Store, shard uint32, hint func(Hint)) (*Engine, error) {
 	if term > hongyan.MaxTerm {
 		return nil, fmt.Errorf("inbox: term %d of shard %d is beyond the last", term, shard)
 	}
-	heads, err := lru.New[hongyan.UserID, head](CachedHeads)
-	if err != nil {
-		return nil, err
-	}
-	ordinals, err := lru.New[hongyan.ConversationID, hongyan.Ordinal](CachedOrdinals)
-	if err != nil {
-		return nil, err
-	}
 	e := &Engine{
-		store: s, writer: s.NewWriter(shard, term), shard: shard, term: term, hint: hint, heads: heads,
-		ordinals: ordinals, touched: map[hongyan.UserID]int{}, dedupe: newDedupe(), failed: make(chan struct{}),
+		store: s, writer: s.NewWriter(shard, term), shard: shard, term: term, hint: hint,
+		heads:    recent.New[hongyan.UserID, head](CachedHeads),
+		ordinals: recent.New[hongyan.ConversationID, hongyan.Ordinal](CachedOrdinals),
+		touched:  map[hongyan.UserID]int{}, dedupe: newDedupe(), failed: make(chan struct{}),
 	}
 	view := s.View()
 	defer view.Close()

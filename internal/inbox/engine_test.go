@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/recent"
 	"github.com/hongyan-im/hongyan/internal/store"
 )
 
@@ -195,7 +196,7 @@ func TestOrdinalsAreDense(t *testing.T) {
 		case 0:
 			g.open()
 		case 1:
-			g.e.ordinals.Purge()
+			g.e.ordinals = recent.New[hongyan.ConversationID, hongyan.Ordinal](CachedOrdinals)
 		}
 		var do []func(tx *Tx) error
 		for range r.IntN(8) {

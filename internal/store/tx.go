@@ -3,17 +3,16 @@ package store
 import (
 	"errors"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/hongyan-im/hongyan/internal/kv"
+	"github.com/hongyan-im/hongyan/internal/recent"
 )
 
 // Reader reads records: a Tx or a View.
 type Reader interface {
 	get(key []byte) ([]byte, error) // nil without an error: no such record
 	scan(from, to []byte, reverse bool) kv.Iterator
-	records() *lru.Cache[string, any] // decoded records by key, nil without a cache
-	keyRoom() []byte                  // empty, for a key that is needed until the next call
+	records() *recent.Cache[string, any] // decoded records by key, nil without a cache
+	keyRoom() []byte                     // empty, for a key that is needed until the next call
 }
 
 // reader reads an engine or a snapshot of it.
@@ -29,7 +28,7 @@ func (r reader) get(key []byte) ([]byte, error) {
 
 func (r reader) scan(from, to []byte, reverse bool) kv.Iterator { return r.kv.Scan(from, to, reverse) }
 
-func (r reader) records() *lru.Cache[string, any] { return nil }
+func (r reader) records() *recent.Cache[string, any] { return nil }
 
 func (r reader) keyRoom() []byte { return make([]byte, 0, 32) }
 
@@ -43,7 +42,7 @@ type Writer struct {
 	store   *Store
 	shard   uint32
 	term    uint64
-	cache   *lru.Cache[string, any]
+	cache   *recent.Cache[string, any]
 	sealed  <-chan struct{} // of the Tx that was sealed last: closed when it was applied or given up
 	scratch []byte          // for what is copied at once
 	free    chan *Tx        // released ones, to be used again
@@ -54,11 +53,10 @@ const freeTxs = 4
 
 // NewWriter makes the Writer of a shard that was claimed at term.
 func (s *Store) NewWriter(shard uint32, term uint64) *Writer {
-	cache, err := lru.New[string, any](CachedRecords)
-	if err != nil {
-		panic(err) // only for a size below 1
+	return &Writer{
+		store: s, shard: shard, term: term, cache: recent.New[string, any](CachedRecords),
+		scratch: make([]byte, 0, 512), free: make(chan *Tx, freeTxs),
 	}
-	return &Writer{store: s, shard: shard, term: term, cache: cache, scratch: make([]byte, 0, 512), free: make(chan *Tx, freeTxs)}
 }
 
 // Begin starts a Tx.
@@ -127,7 +125,7 @@ func (w *Writer) Quiesce() {
 func (tx *Tx) Len() int  { return tx.batch.Len() }
 func (tx *Tx) Size() int { return tx.batch.Size() }
 
-func (tx *Tx) records() *lru.Cache[string, any] { return tx.w.cache }
+func (tx *Tx) records() *recent.Cache[string, any] { return tx.w.cache }
 
 func (tx *Tx) get(key []byte) ([]byte, error) {
 	if v, ok := tx.pending[string(key)]; ok {
