@@ -43,10 +43,7 @@ func (d *detector) Data(now time.Time, p []byte) {
 		c, first := d.conn, bytes.Clone(p)
 		d.carrier.Detach(func(raw net.Conn) { secure(c, raw, first) })
 	case 'A' <= first && first <= 'Z':
-		h := newHTTPLink(d.conn, d.carrier, now)
-		d.carrier.Become(h)
-		d.begin(d.inside(speaksHTTP, speaksHTTPS), h)
-		h.Data(now, p)
+		d.startHTTP(d.carrier, now).Data(now, p)
 	default:
 		d.refuse(refusedUnknown, "first_byte", first)
 		d.carrier.Abort()

@@ -1,9 +1,11 @@
 // Package gate is where connections come in: it listens, counts who may, recognises by the first bytes what a peer
 // speaks, and drives the session that answers the frames of the long link.
 //
-//	listener ─► enter ─► carrier ◄─► detector ─┬─ 0x00 ─► Become   longLink ◄─► Session (through Link)
-//	                        ▲                  ├─ A–Z ──► Detach   net/http ─► the application's handler
-//	                        └─ TLS handshake ◄─┴─ 0x16 ─► Detach
+//	listener ─► enter ─► carrier ◄─► detector ─┬─ 0x00 ─► longLink ◄─► Session (through Link)
+//	                        ▲                  ├─ A–Z ──► http1 ─► Config.Route ─┬─► files, answers
+//	                        │                  │                                ├─► WebSocket ─► longLink, or messages
+//	                        │                  │                                └─► net/http ─► Config.HTTP
+//	                        └─ TLS handshake ◄─┴─ 0x16
 //
 // How bytes move is the business of a carrier (package carrier), what they mean that of a carrier.Handler. TLS, unix
 // sockets, and on systems without epoll everything, are carried by a goroutine each; plain TCP connections by what

@@ -10,24 +10,25 @@ import (
 	"github.com/hongyan-im/hongyan/internal/ws"
 )
 
-// httpLink is the handler of a connection that speaks HTTP, and the router of its requests.
+// httpLink is a connection that speaks HTTP, and the router of its requests.
 type httpLink struct {
-	*http1.Conn
 	conn *conn
+	http *http1.Conn
 }
 
-func newHTTPLink(c *conn, by carrier.Conn, now time.Time) *httpLink {
+// startHTTP returns the handler of a connection that begins to speak HTTP.
+func (c *conn) startHTTP(by carrier.Conn, now time.Time) carrier.Handler {
 	h := &httpLink{conn: c}
-	h.Conn = http1.New(by, h, &c.s.lean, now)
-	return h
+	h.http = http1.New(by, h, &c.s.lean, now)
+	by.Become(h.http)
+	c.begin(c.inside(speaksHTTP, speaksHTTPS), h)
+	return h.http
 }
 
-func (h *httpLink) Closed() {
-	h.Conn.Closed()
-	h.conn.release()
-}
+// Closed is for http1.
+func (h *httpLink) Closed() { h.conn.release() }
 
-func (h *httpLink) leave(func(Session)) { h.Close() }
+func (h *httpLink) leave(func(Session)) { h.http.Close() }
 
 // Route is for http1.
 func (h *httpLink) Route(x *http1.Exchange) {
@@ -72,9 +73,12 @@ func (r *Request) OpenLink(a *ws.Acceptor) error {
 		if agreed.Protocol == ProtocolText {
 			l.kind = byte(ws.Text)
 		}
-		l.socket = websocket.New(by, agreed, minMessage, func(*websocket.Conn) websocket.Receiver { return (*linkReceiver)(l) })
-		h := &socket{Conn: l.socket, conn: r.conn, link: l}
-		by.Become(h)
+		h := websocket.Wrap(by, agreed, minMessage,
+			func(h carrier.Handler) carrier.Handler { return &linkSocket{h, l} },
+			func(socket *websocket.Conn) websocket.Receiver {
+				l.socket = socket
+				return (*linkReceiver)(l)
+			})
 		l.start(r.conn.inside(speaksWS, speaksWSS))
 		return h
 	})
@@ -91,9 +95,12 @@ func (r *Request) OpenWebSocket(
 	a *ws.Acceptor, limit int, allow func(ws.Agreement) *ws.Refusal, receive func(*websocket.Conn) websocket.Receiver,
 ) error {
 	return r.Upgrade(a, allow, func(by carrier.Conn, agreed ws.Agreement) carrier.Handler {
-		h := &socket{Conn: websocket.New(by, agreed, limit, receive), conn: r.conn}
-		by.Become(h)
-		r.conn.begin(r.conn.inside(speaksWS, speaksWSS), h)
-		return h
+		c := &counted{conn: r.conn}
+		c.socket = websocket.New(by, agreed, limit, func(socket *websocket.Conn) websocket.Receiver {
+			c.Receiver = receive(socket)
+			return c
+		})
+		r.conn.begin(r.conn.inside(speaksWS, speaksWSS), c)
+		return c.socket
 	})
 }

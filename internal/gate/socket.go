@@ -10,12 +10,10 @@ import (
 	"github.com/hongyan-im/hongyan/wire"
 )
 
-// socket is the handler of a WebSocket. It adds to a websocket.Conn that the gate counts it and, where it carries the
-// long link, how frames become messages.
-type socket struct {
-	*websocket.Conn
-	conn *conn
-	link *longLink // nil if the messages are no frames
+// linkSocket is the handler of a WebSocket that carries the long link: it makes messages of frames.
+type linkSocket struct {
+	carrier.Handler // of the WebSocket
+	link            *longLink
 }
 
 // lastKind is the kind of the item that ends a long link: its last frame, if there is one, and the Close frame behind it.
@@ -25,10 +23,7 @@ const lastKind = 0xFF
 
 var lastClose = carrier.Item{Kind: byte(ws.Close), Bytes: ws.AppendCloseBody(nil, ws.CodeNormal, "")}
 
-func (s *socket) Encode(dst []byte, item carrier.Item) []byte {
-	if s.link == nil {
-		return s.Conn.Encode(dst, item)
-	}
+func (s *linkSocket) Encode(dst []byte, item carrier.Item) []byte {
 	switch ws.Opcode(item.Kind) {
 	case lastKind:
 		if len(item.Bytes) > 0 {
@@ -38,13 +33,15 @@ func (s *socket) Encode(dst []byte, item carrier.Item) []byte {
 	case ws.Text:
 		text, err := frameText(item.Bytes)
 		if err != nil {
-			s.conn.s.log.Error("a frame cannot be written as text", "error", err)
+			s.link.conn.s.log.Error("a frame cannot be written as text", "error", err)
 			return dst
 		}
 		item.Bytes = text
 	}
-	return s.Conn.Encode(dst, item)
+	return s.Handler.Encode(dst, item)
 }
+
+func (s *linkSocket) Slow() carrier.Item { return s.link.Slow() }
 
 // frameText writes a whole frame as text.
 func frameText(frame []byte) ([]byte, error) {
@@ -54,24 +51,6 @@ func frameText(frame []byte) ([]byte, error) {
 	}
 	return wire.AppendText(nil, f)
 }
-
-func (s *socket) Slow() carrier.Item {
-	if s.link == nil {
-		return s.Conn.Slow()
-	}
-	return s.link.Slow()
-}
-
-func (s *socket) Closed() {
-	s.Conn.Closed()
-	if s.link != nil {
-		s.link.session.Closed()
-	}
-	s.conn.release()
-}
-
-// leave ends a WebSocket that is no long link.
-func (s *socket) leave(func(Session)) { s.Close(ws.CodeGoingAway, "the server is leaving") }
 
 // minMessage is how many bytes of frames a message may hold at least, however small a frame has to be at present.
 const minMessage = 16 << 10
@@ -132,5 +111,21 @@ func (r *linkReceiver) Expired(now time.Time) {
 	}
 }
 
-// Closed has nothing to do: that the connection is gone, socket says, and between the two nothing comes.
-func (r *linkReceiver) Closed(websocket.End) {}
+func (r *linkReceiver) Closed(websocket.End) {
+	r.session.Closed()
+	r.conn.release()
+}
+
+// counted is the Receiver of a WebSocket that is no long link, with its place in the counts.
+type counted struct {
+	websocket.Receiver
+	conn   *conn
+	socket *websocket.Conn
+}
+
+func (c *counted) Closed(end websocket.End) {
+	c.Receiver.Closed(end)
+	c.conn.release()
+}
+
+func (c *counted) leave(func(Session)) { c.socket.Close(ws.CodeGoingAway, "the server is leaving") }

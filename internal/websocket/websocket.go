@@ -76,19 +76,32 @@ var _ carrier.Handler = (*Conn)(nil)
 // handler that has queued the response: it puts the Conn in that handler's place. A message of more than limit bytes,
 // after inflating, ends the connection with ws.CodeTooBig. receive makes the Receiver, and may send already.
 func New(conn carrier.Conn, agreed ws.Agreement, limit int, receive func(*Conn) Receiver) *Conn {
-	var c *Conn
-	if agreed.Compressed {
-		d := &deflated{deflater: ws.NewDeflater(ws.Server, agreed.Deflate)}
-		d.reader = ws.NewReader(ws.Server, limit, ws.NewInflater(ws.Server, agreed.Deflate))
-		conn.Become(d)
-		c = &d.Conn
-	} else {
-		c = &Conn{reader: ws.NewReader(ws.Server, limit, nil)}
-		conn.Become(c)
-	}
-	c.conn = conn
+	c, h := prepare(conn, agreed, limit)
+	conn.Become(h)
 	c.receiver = receive(c)
 	return c
+}
+
+// Wrap is New with a handler around that of the Conn, which wrap makes, for items that have to be changed before they
+// become messages. It returns that handler.
+func Wrap(
+	conn carrier.Conn, agreed ws.Agreement, limit int, wrap func(carrier.Handler) carrier.Handler, receive func(*Conn) Receiver,
+) carrier.Handler {
+	c, h := prepare(conn, agreed, limit)
+	h = wrap(h)
+	conn.Become(h)
+	c.receiver = receive(c)
+	return h
+}
+
+func prepare(conn carrier.Conn, agreed ws.Agreement, limit int) (*Conn, carrier.Handler) {
+	if agreed.Compressed {
+		d := &deflated{deflater: ws.NewDeflater(ws.Server, agreed.Deflate)}
+		d.conn, d.reader = conn, ws.NewReader(ws.Server, limit, ws.NewInflater(ws.Server, agreed.Deflate))
+		return &d.Conn, d
+	}
+	c := &Conn{conn: conn, reader: ws.NewReader(ws.Server, limit, nil)}
+	return c, c
 }
 
 // deflated is the handler of a connection that compresses.
