@@ -2,7 +2,9 @@ package api
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -363,30 +365,47 @@ func TestABodyThatDoesNotCome(t *testing.T) {
 	}
 }
 
-// TestARefusedBodyIsNotRead: what is refused by its head alone is refused before its body has come.
+// TestARefusedBodyIsNotRead: what is refused by its head alone is refused before its body has come, and the connection
+// does not stay for it.
 func TestARefusedBodyIsNotRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.api.bodyTimeUnauth = 50 * time.Millisecond
 	for _, head := range []string{
 		"POST /v1/send HTTP/1.1\r\nAuthorization: Bearer x",
 		"POST /v1/send HTTP/1.1\r\nContent-Type: application/json",
 		"POST /v1/nothing HTTP/1.1\r\nContent-Type: application/json",
 		"POST /v1/login HTTP/1.1\r\nContent-Type: text/plain",
+		"POST /v1/events/ticket HTTP/1.1",
+		"POST /v1/report HTTP/1.1\r\nContent-Type: text/plain",
+		"POST /v1/send HTTP/1.1\r\nOrigin: https://evil.example",
+		"OPTIONS /v1/send HTTP/1.1",
+		"GET /v1/events HTTP/1.1",
+		"GET /v1/ HTTP/1.1",
 	} {
-		c, err := net.Dial("tcp", w.http.Listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Minute))
-		fmt.Fprint(c, head+"\r\nHost: x\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
-		r, err := http.ReadResponse(bufio.NewReader(c), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Body.Close()
-		if r.StatusCode < 400 || !r.Close {
-			t.Errorf("%s: %s, and the connection stays open: %v", head, r.Status, !r.Close)
+		for _, expect := range []string{"", "\r\nExpect: 100-continue"} {
+			c, err := net.Dial("tcp", w.http.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetDeadline(time.Now().Add(time.Minute))
+			fmt.Fprint(c, head+expect+"\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+			in := bufio.NewReader(c)
+			r, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				t.Error(err)
+			}
+			r.Body.Close()
+			if r.StatusCode < 400 || !r.Close {
+				t.Errorf("%s: %s, and the connection stays open: %v", head, r.Status, !r.Close)
+			}
+			if _, err := in.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s%s: the connection does not end: %v", head, expect, err)
+			}
 		}
 	}
 }

@@ -127,7 +127,9 @@ func (x *exchange) refuse(err error) {
 		h.Set("WWW-Authenticate", challenge)
 	}
 	if !x.read && x.r.ContentLength != 0 {
-		h.Set("Connection", "close") // else net/http would wait for the rest of the body
+		h.Set("Connection", "close")
+		// net/http reads on for what is left of a short body, for as long as it takes to come.
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(x.api.bodyTimeUnauth))
 	}
 	x.api.metrics.answered(p.Code)
 	x.w.WriteHeader(p.Status)
