@@ -142,7 +142,7 @@ func isTester(typ ast.Expr) bool {
 // checkDocComments holds the packages that other modules import to a comment on everything they export.
 func (t *tree) checkDocComments() {
 	for _, f := range t.files {
-		if f.testOnly || f.generated || !(f.dir == "." || under(f.dir, "wire", "client")) || f.syntax.Name.Name == "main" {
+		if f.testOnly || f.generated || !(f.dir == "." || under(f.dir, "wire", "client", "server")) || f.syntax.Name.Name == "main" {
 			continue
 		}
 		for _, decl := range f.syntax.Decls {
