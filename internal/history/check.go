@@ -19,7 +19,7 @@ const (
 	Order      Rule = "order"      // one conversation, one order, the same for all, and no later than what had returned before
 	Key        Rule = "key"        // a key passes over nothing, and a pull finds what was acknowledged before it
 	Recalled   Rule = "recalled"   // what was recalled is shown no more
-	Membership Rule = "membership" // who writes and who reads was a member at that place
+	Membership Rule = "membership" // who writes and who reads was a member at that place, and not blocked
 	Unread     Rule = "unread"     // the count is what its formula says
 	Receipts   Rule = "receipts"   // nobody is said to have received or read what it has not
 	Versions   Rule = "versions"   // versions grow, stay below 2^53 and are used once
@@ -42,8 +42,8 @@ const MaxViolations = 20
 func Check(h *History) []Violation {
 	c := newChecker(h)
 	for _, check := range []func(){
-		c.checkProgress, c.checkRetries, c.checkOrder, c.checkCommits, c.checkPages, c.checkHoldings, c.checkStates,
-		c.checkReceipts, c.checkViews,
+		c.checkProgress, c.checkRetries, c.checkOrder, c.checkCommits, c.checkPages, c.checkBlocks, c.checkHoldings,
+		c.checkStates, c.checkReceipts, c.checkViews,
 	} {
 		check()
 	}

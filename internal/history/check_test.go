@@ -156,6 +156,17 @@ func TestCheck(t *testing.T) {
 			}
 			s.view.Last, s.view.Unread = 3, 3
 		}, Membership},
+		"a blocked account writes": {func(s *story) {
+			s.Complete(s.Begin(Op{Device: bobPhone, Kind: Block, Users: []hongyan.UserID{ann}}), Result{})
+			s.first.Invoked, s.first.Completed = s.Ask(), 0
+			s.second.Invoked, s.second.Completed = s.Ask(), s.Ask()
+		}, Membership},
+		"a block that is lifted": {func(s *story) {
+			s.Complete(s.Begin(Op{Device: bobPhone, Kind: Block, Users: []hongyan.UserID{ann}}), Result{})
+			s.Begin(Op{Device: bobPhone, Kind: Unblock, Users: []hongyan.UserID{ann}})
+			s.first.Invoked, s.first.Completed = s.Ask(), s.Ask()
+			s.second.Invoked, s.second.Completed = s.Ask(), s.Ask()
+		}, ""},
 		"a wrong count":      {func(s *story) { s.view.Unread = 1 }, Unread},
 		"a mark is invented": {func(s *story) { s.view.Read, s.view.Unread = 2, 0 }, Unread},
 		"a mark is lost": {func(s *story) {

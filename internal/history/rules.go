@@ -196,6 +196,27 @@ func (c *checker) checkRecalled(p *Page, m *hongyan.Message) {
 	}
 }
 
+// checkBlocks looks for messages to somebody who had blocked their sender before, and had not begun to lift that.
+func (c *checker) checkBlocks() {
+	for _, block := range c.h.Ops {
+		if block.Kind != Block || !block.Done() {
+			continue
+		}
+		for n, m := range c.logs[hongyan.Direct(block.User, block.Users[0])] {
+			if m.From != block.Users[0] || m.From == block.User || m.invoked < block.Completed {
+				continue
+			}
+			if !slices.ContainsFunc(c.h.Ops, func(o *Op) bool {
+				return o.Kind == Unblock && o.User == block.User && o.Users[0] == m.From && (m.acked == 0 || o.Invoked < m.acked) &&
+					(o.Completed == 0 || o.Completed > block.Invoked)
+			}) {
+				c.fail(Membership, "account %d wrote %s/%d, %q, to account %d, which had blocked it",
+					m.From, m.Conversation, n, m.Content.Text, block.User)
+			}
+		}
+	}
+}
+
 // readers walks through a conversation and returns who is to see each place; nil if that cannot be known, because a place
 // was trimmed before anybody saw it. Who wrote without being a member breaks a promise.
 func (c *checker) readers(id hongyan.ConversationID) map[hongyan.Ordinal][]hongyan.UserID {

@@ -143,6 +143,7 @@ func Run(seed uint64, config Config) (Result, error) {
 		w.run(w.now.Add(5 * time.Second))
 	}
 	c.lookBack()
+	c.server.process.endReadings()
 	if err := d.end(); err != nil {
 		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
 	}

@@ -60,7 +60,8 @@ type process struct {
 
 	queue      []inbox.Command
 	committing bool
-	pending    []pending   // committed, not settled
+	pending    []pending // committed, not settled
+	readings   []*reading
 	early      *earlyCheck // of the request that is being handed in; see planted
 }
 
@@ -94,7 +95,7 @@ func (s *server) start() error {
 		return err
 	}
 	p := &process{s: s, hub: session.NewHub(session.Config{Idle: idle, AllowPlain: true})}
-	if p.records, err = store.Open(opened, s.random); err != nil {
+	if p.records, err = store.Open(pausingStore{opened, s.w}, s.random); err != nil {
 		return err
 	}
 	if p.engine, err = inbox.Open(p.records, 0, p.hub.Hint); err != nil {
@@ -208,12 +209,6 @@ func (p *process) submit(c inbox.Command) error {
 	return nil
 }
 
-// read runs a read after a while: other things happen between a request and its read, and between reads and rounds.
-func (p *process) read(job func()) error {
-	p.later(0, 4*time.Millisecond, job)
-	return nil
-}
-
 func (p *process) commitSoon() {
 	if p.committing || len(p.queue) == 0 || len(p.pending) >= roundsAhead {
 		return
@@ -321,6 +316,7 @@ func (s *server) crash(wait time.Duration) {
 	}
 	clear(s.conns)
 	s.order = nil
+	s.process.endReadings()
 	s.disk.cut()
 	s.w.after(wait, func() {
 		if err := s.start(); err != nil {

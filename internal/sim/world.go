@@ -22,6 +22,8 @@ type world struct {
 	queue events
 	count uint64 // events put into the queue so far
 	trace *trace
+
+	reading *reading // that is going on; nil between reads
 }
 
 // event is something that happens at a time. Events of one time happen in the order in which they were planned.
