@@ -17,11 +17,12 @@ func (c *conn) flush() {
 	c.mu.Lock()
 	c.dirty = false
 	o, closing := c.out, c.closing
+	aborted := o != nil && o.aborted
 	c.mu.Unlock()
 	switch {
 	case o == nil || c.flags&gone != 0:
 		return
-	case o.aborted || c.flags&broken != 0:
+	case aborted || c.flags&broken != 0:
 		c.destroy(reset)
 		return
 	case closing && !o.last:
