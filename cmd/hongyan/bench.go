@@ -28,6 +28,7 @@ server sends to --url is what was sent to --publish.`,
 		benchMode(load.Storm, "Have everybody reconnect at once",
 			"Cut all connections at once, have all come back at once, and measure how long that takes.",
 			"hongyan bench storm --url ws://127.0.0.1:9001/echo --connections 10000"),
+		serveEchoCommand(),
 	)
 	c.Long = `Put load on a WebSocket server, this one or another, and check every byte that comes back. A message that is lost,
 doubled, swapped or damaged ends the run with an error.
