@@ -106,10 +106,10 @@ type report struct {
 		Queued float64 `json:"queued"`
 	} `json:"generator"`
 	Memory []struct {
-		At   string  `json:"at"`
-		RSS  float64 `json:"rss_bytes"`
-		Each float64 `json:"rss_per_connection"`
-		Slab float64 `json:"kernel_slab_per_connection"`
+		Connections float64 `json:"connections"`
+		RSS         float64 `json:"rss_bytes"`
+		Each        float64 `json:"rss_per_connection"`
+		Slab        float64 `json:"kernel_slab_per_connection"`
 	} `json:"memory"`
 }
 
