@@ -6,99 +6,79 @@
 package interop
 
 import (
-	"net"
-	"net/netip"
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/hongyan-im/hongyan/internal/carrier"
-	"github.com/hongyan-im/hongyan/internal/http1"
-	"github.com/hongyan-im/hongyan/internal/reactor"
-	"github.com/hongyan-im/hongyan/internal/websocket"
-	"github.com/hongyan-im/hongyan/internal/ws"
 )
 
 // hang is how long these tests wait for what must happen.
 const hang = 60 * time.Second
 
-const (
-	maxMessage = 17 << 20
-	idle       = time.Minute
-)
+// maxMessage is the largest message that the echo takes, in bytes.
+const maxMessage = 17 << 20
 
-// router makes an echo of every path. Pages of any origin may use it, so that a browser can.
-type router struct{}
+// hongyan is the program under test.
+var hongyan string
 
-var acceptor = ws.Acceptor{Origins: []string{"*"}, Protocols: []string{"echo"}, Deflate: &ws.Deflate{}}
+func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func (router) Route(x *http1.Exchange) {
-	_ = x.Upgrade(&acceptor, func(c carrier.Conn, agreed ws.Agreement) carrier.Handler {
-		return websocket.New(c, agreed, maxMessage, func(c *websocket.Conn) websocket.Receiver {
-			return &echo{conn: c, last: time.Now()}
-		})
-	})
-}
-
-func (router) Take(c net.Conn, _ []byte) { c.Close() }
-func (router) Closed()                   {}
-
-type echo struct {
-	conn *websocket.Conn
-	last time.Time
-}
-
-func (e *echo) Alive(now time.Time)                         { e.last = now }
-func (e *echo) Message(_ time.Time, op ws.Opcode, p []byte) { e.conn.Write(op, p) }
-func (e *echo) Deadline() time.Time                         { return e.last.Add(idle) }
-func (e *echo) Expired(time.Time)                           { e.conn.Close(ws.CodeGoingAway, "idle") }
-func (e *echo) Closed(websocket.End)                        {}
-
-// carriers are what the echo runs on.
-var carriers = map[string]func(*testing.T, *net.TCPListener){"goroutine": onGoroutines, "reactor": onReactor}
-
-var (
-	limits = carrier.Limits{Write: hang, Flush: 5 * time.Second, Linger: 5 * time.Second, SoftQueue: 1 << 20, HardQueue: 64 << 20}
-	times  = http1.Limits{Head: 10 * time.Second, Idle: 10 * time.Second}
-)
-
-func open(c carrier.Conn) carrier.Handler { return http1.New(c, router{}, &times, time.Now()) }
-
-func onGoroutines(_ *testing.T, ln *net.TCPListener) {
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go carrier.Serve(c, c, &limits, new(carrier.Counters), open)
-		}
-	}()
-}
-
-func onReactor(t *testing.T, ln *net.TCPListener) {
-	r, err := reactor.New(reactor.Config{Limits: limits})
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "interop")
 	if err != nil {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	t.Cleanup(r.Close)
-	if _, err := r.Listen(ln, func(c carrier.Conn, _ netip.AddrPort) carrier.Handler { return open(c) }); err != nil {
-		t.Fatal(err)
+	defer os.RemoveAll(dir)
+	hongyan = filepath.Join(dir, "hongyan")
+	build := exec.Command("go", "build", "-race", "-o", hongyan, "./cmd/hongyan")
+	build.Dir = ".."
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building hongyan:", err)
+		return 1
 	}
+	return m.Run()
 }
 
 // everywhere runs test against an echo on each carrier.
 func everywhere(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()
-	for name, carry := range carriers {
-		t.Run(name, func(t *testing.T) {
+	for _, carrier := range []string{"goroutine", "reactor"} {
+		t.Run(carrier, func(t *testing.T) {
 			t.Parallel()
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { ln.Close() })
-			carry(t, ln.(*net.TCPListener))
-			test(t, "ws://"+ln.Addr().String()+"/echo")
+			test(t, serveEcho(t, carrier)+"/echo")
 		})
 	}
+}
+
+// serveEcho starts the program's echo and returns its address.
+func serveEcho(t *testing.T, carrier string) string {
+	t.Helper()
+	cmd := exec.Command(hongyan, "bench", "serve-echo", "--listen", "127.0.0.1:0", "--carrier", carrier)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the echo does not say where it listens: %v\n%s", err, &errs)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the echo ended badly: %v\n%s", err, &errs)
+		}
+	})
+	return strings.TrimSpace(url)
 }

@@ -14,7 +14,7 @@ import (
 
 // Limits of the echo. Test suites send messages of 16 MiB, and broadcasts are to reach slow subscribers too.
 const (
-	echoMessage = 64 << 20
+	echoMessage = 17 << 20
 	echoQueue   = 1 << 20
 	echoDrain   = 3 * time.Second
 )
@@ -67,7 +67,7 @@ func echo(listen []string, goroutines bool) service.Config {
 	)
 	subscribers := new(service.Group)
 	return service.Config{
-		Listen: listen, Goroutines: goroutines, Origins: []string{"*"}, Compress: true,
+		Listen: listen, Goroutines: goroutines, Origins: []string{"*"}, Protocols: []string{"echo"}, Compress: true,
 		MaxMessage: echoMessage, MaxQueue: echoQueue,
 		Open: func(c *service.Conn, r *service.Request) error {
 			switch r.Path() {
