@@ -32,6 +32,20 @@ func (c *client) send(b []byte) {
 	}
 }
 
+// readLittle gives a TCP socket a small buffer to receive with.
+func (c *client) readLittle() {
+	c.t.Helper()
+	var raw net.Conn = c.Conn
+	if tc, ok := raw.(tlsConn); ok {
+		raw = tcpConn{tc.NetConn().(*net.TCPConn)}
+	}
+	if tcp, ok := raw.(tcpConn); ok {
+		if err := tcp.SetReadBuffer(64 << 10); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
 // read reads an item and checks its number; io.EOF after the last one.
 func (c *client) read() (item, error) {
 	var header [headerSize]byte

@@ -295,14 +295,16 @@ func (r Rig) testStuckWrite(t *testing.T) {
 	}
 	c.wantCut()
 
-	// One that reads slowly, but all the time, is not stuck.
+	// One that reads slowly, but all the time, is not stuck. Its buffer is small, or the system would let it wait for
+	// megabytes before it told either side that there is room.
 	s = r.start(t, nil, func(l *carrier.Limits) { l.Write = time.Second })
 	c, h = s.meet()
-	for n := range uint32(1024) {
+	c.readLittle()
+	for n := range uint32(512) {
 		h.conn.Reply(push(n, 16<<10))
 	}
-	for n := range uint32(1024) {
-		if n%16 == 0 {
+	for n := range uint32(512) {
+		if n%8 == 0 {
 			time.Sleep(20 * time.Millisecond)
 		}
 		c.want(kindPush, push(n, 16<<10).Bytes)
