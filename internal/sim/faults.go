@@ -23,12 +23,7 @@ func (c *cluster) breakSomething() {
 			c.server.doomed = true
 		}
 	case 2:
-		if !c.server.down {
-			w.note("disk     is spoilt")
-			c.counts.DiskFaults++
-			c.server.spoilt = true
-			c.server.disk.spoil()
-		}
+		c.spoil()
 	case 3, 4:
 		c.counts.DeviceKills++
 		d.dieFor(15 * time.Second)
@@ -63,5 +58,15 @@ func (c *cluster) breakSomething() {
 		}
 	case 11:
 		c.server.drain()
+	}
+}
+
+// spoil makes the server's disk fail with the next write.
+func (c *cluster) spoil() {
+	if !c.server.down {
+		c.w.note("disk     is spoilt")
+		c.counts.DiskFaults++
+		c.server.spoilt = true
+		c.server.disk.spoil()
 	}
 }

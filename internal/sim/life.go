@@ -37,8 +37,11 @@ func (c *cluster) wish(n int) {
 		if c.w.chance(4) { // and its person cannot wait
 			other := c.sibling(d)
 			c.w.after(c.w.between(0, 40*time.Millisecond), func() { other.repeat(d.store, false) })
-			if c.w.chance(5) {
+			switch c.w.rng.IntN(10) {
+			case 0, 1:
 				c.server.doomed = true
+			case 2:
+				c.spoil()
 			}
 		}
 	case k < 55:

@@ -269,8 +269,7 @@ func (p *process) settle() {
 		p.engine.Settle(oldest.round, err)
 	}
 	if err != nil {
-		p.fail(err)
-		return
+		p.fail(err) // and settles what comes behind it all the same, as a Writer does
 	}
 	if len(p.pending) > 0 {
 		p.settleSoon()
@@ -281,7 +280,7 @@ func (p *process) settle() {
 // fail ends the process as app does when the store has failed: what is answered already goes out first.
 func (p *process) fail(err error) {
 	p.s.w.note("server   fails: %v", err)
-	p.later(0, 10*time.Millisecond, func() { p.s.crash(time.Second) })
+	p.later(0, 40*time.Millisecond, func() { p.s.crash(time.Second) })
 }
 
 // drain sends everybody away, as for an upgrade, and ends the process a moment later.
