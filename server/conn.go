@@ -44,10 +44,13 @@ type Conn struct {
 
 	server  *Server
 	socket  *websocket.Conn // nil for TCP
-	link    gate.Link       // nil for WebSocket
+	link    *frames         // nil for WebSocket
 	seen    uint32          // when the peer was last heard, in seconds since the server's start
 	refused bool
 }
+
+// frames is what a connection over TCP is written to. It is behind a pointer because WebSockets are many.
+type frames struct{ gate.Link }
 
 // Write queues a copy of a message, which may not be dropped. It is for use within Config.Message only, and the way to
 // answer without an allocation. A peer that does not read its answers is not read from either, until it does.

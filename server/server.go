@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -135,6 +136,9 @@ func Listen(cfg Config) (*Server, error) {
 // Addrs returns the bound addresses, in the order of Config.Listen.
 func (s *Server) Addrs() []net.Addr { return s.gate.Addrs() }
 
+// Traffic returns how many bytes have come and gone so far, inside TLS where there is TLS.
+func (s *Server) Traffic() (received, sent uint64) { return s.gate.Traffic() }
+
 // Close ends everything at once and returns when Close has been called for every connection.
 func (s *Server) Close() { s.gate.Close() }
 
@@ -156,7 +160,7 @@ func (s *Server) route(r *gate.Request) {
 	c := &Conn{server: s}
 	c.alive(r.Now)
 	refuse := func(agreed ws.Agreement) *ws.Refusal {
-		return s.refusal(c, &Request{http: r, peer: r.Peer(), protocol: agreed.Protocol})
+		return s.refusal(c, Request{http: r, peer: r.Peer(), protocol: agreed.Protocol})
 	}
 	_ = r.OpenWebSocket(&s.acceptor, s.cfg.MaxMessage, refuse, func(socket *websocket.Conn) websocket.Receiver {
 		c.socket = socket
@@ -164,12 +168,19 @@ func (s *Server) route(r *gate.Request) {
 	})
 }
 
+// requests are reused: what every connection leaves behind lies between what stays.
+var requests = sync.Pool{New: func() any { return new(Request) }}
+
 // refusal asks Open.
-func (s *Server) refusal(c *Conn, r *Request) *ws.Refusal {
+func (s *Server) refusal(c *Conn, r Request) *ws.Refusal {
 	if s.cfg.Open == nil {
 		return nil
 	}
-	err := s.cfg.Open(c, r)
+	kept := requests.Get().(*Request)
+	*kept = r
+	err := s.cfg.Open(c, kept)
+	*kept = Request{}
+	requests.Put(kept)
 	if err == nil {
 		return nil
 	}
@@ -182,9 +193,9 @@ func (s *Server) refusal(c *Conn, r *Request) *ws.Refusal {
 
 // openLink begins a connection that speaks frames.
 func (s *Server) openLink(l gate.Link, p gate.Peer) gate.Session {
-	c := &Conn{server: s, link: l}
+	c := &Conn{server: s, link: &frames{l}}
 	c.alive(time.Now())
-	if s.refusal(c, &Request{peer: p}) != nil {
+	if s.refusal(c, Request{peer: p}) != nil {
 		c.refused = true
 		l.Close(nil)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/memory"
 	service "github.com/hongyan-im/hongyan/server"
 )
 
@@ -48,7 +49,10 @@ to /sub. It asks nobody who they are: use it on loopback.`,
 		for _, addr := range s.Addrs() {
 			fmt.Fprintf(c.OutOrStdout(), "ws://%s\n", addr)
 		}
-		<-c.Context().Done()
+		memory.Tidy(c.Context(), func() uint64 {
+			received, sent := s.Traffic()
+			return received + sent
+		})
 		ctx, cancel := context.WithTimeout(context.Background(), echoDrain)
 		defer cancel()
 		_ = s.Drain(ctx) // who does not go is cut off

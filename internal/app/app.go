@@ -32,6 +32,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
+	"github.com/hongyan-im/hongyan/internal/memory"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/session"
 	"github.com/hongyan-im/hongyan/internal/static"
@@ -293,6 +294,10 @@ func (s *Server) selfSignedPin() string {
 // accepted is finished, and nil is returned. If the store fails Run returns why, at once.
 func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
+	go memory.Tidy(ctx, func() uint64 {
+		received, sent := s.gate.Traffic()
+		return received + sent
+	})
 	every := time.NewTicker(diskEvery)
 	defer every.Stop()
 	for {

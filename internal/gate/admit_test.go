@@ -31,7 +31,7 @@ func TestLimits(t *testing.T) {
 		t.Helper()
 		c := &conn{s: s, operator: addr == "operator"}
 		if !c.operator {
-			c.addr = netip.MustParseAddrPort(addr)
+			c.from = remoteOf(netip.MustParseAddrPort(addr))
 		}
 		if got := s.register(c); got != want {
 			t.Fatalf("%s: refused for %q, want %q", addr, got, want)
@@ -77,7 +77,7 @@ func TestNoLimitPerAddress(t *testing.T) {
 	t.Parallel()
 	s := listenNowhere(t, 100, 0, 0)
 	for i := range 100 {
-		c := &conn{s: s, addr: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i))}
+		c := &conn{s: s, from: remoteOf(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(i)))}
 		if reason := s.register(c); reason != "" {
 			t.Fatalf("connection %d was refused for %q", i, reason)
 		}
@@ -128,7 +128,7 @@ func TestLateConnection(t *testing.T) {
 // TestSize pins what the gate keeps of every connection on top of its carrier, its session and what is under way.
 func TestSize(t *testing.T) {
 	t.Parallel()
-	if n := unsafe.Sizeof(conn{}) + unsafe.Sizeof(longLink{}); n > 176 {
+	if n := unsafe.Sizeof(conn{}) + unsafe.Sizeof(longLink{}); n > 160 {
 		t.Errorf("%d bytes for each connection", n)
 	}
 }

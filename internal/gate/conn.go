@@ -10,15 +10,38 @@ import (
 // conn is what the gate keeps of a connection from its acceptance to its end, whatever carries it and whatever it
 // speaks: its place in the counts, and how to end it. There may be a million, so it has nothing that can be computed.
 type conn struct {
-	s    *Server
-	addr netip.AddrPort // zero on a unix socket
+	s *Server
 
 	held       ender  // who carries it at present; nil before anybody does. Under s.mu
 	open       leaver // what it speaks, if the gate can ask it to leave; under s.mu
 	prev, next *conn  // in s.conns; under s.mu
-	speaks     transport
-	operator   bool
-	tls        bool // its handshake is over; its carrier's
+
+	from     remote
+	speaks   transport
+	operator bool
+	tls      bool // its handshake is over; its carrier's
+}
+
+// remote is a netip.AddrPort in 19 bytes instead of 32. The zero value is that of a unix socket.
+type remote struct {
+	ip    [16]byte
+	port  [2]byte
+	known bool
+}
+
+func remoteOf(addr netip.AddrPort) remote {
+	if !addr.IsValid() {
+		return remote{}
+	}
+	return remote{addr.Addr().As16(), [2]byte{byte(addr.Port() >> 8), byte(addr.Port())}, true}
+}
+
+// addr is who is there: IPv4 never in its IPv6-mapped form.
+func (c *conn) addr() netip.AddrPort {
+	if !c.from.known {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(c.from.ip).Unmap(), uint16(c.from.port[0])<<8|uint16(c.from.port[1]))
 }
 
 // ender is a connection as the gate ends it: a carrier.Conn, or a net.Conn that was detached.
@@ -56,9 +79,9 @@ func (s *Server) admit(c carrier.Conn, remote netip.AddrPort) carrier.Handler {
 }
 
 // enter counts a connection in. nil: a limit keeps it out.
-func (s *Server) enter(remote netip.AddrPort, operator bool) *conn {
+func (s *Server) enter(from netip.AddrPort, operator bool) *conn {
 	s.m.accepted.Inc()
-	c := &conn{s: s, addr: netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), operator: operator}
+	c := &conn{s: s, from: remoteOf(from), operator: operator}
 	if reason := s.register(c); reason != "" {
 		c.refuse(reason)
 		return nil
@@ -68,9 +91,10 @@ func (s *Server) enter(remote netip.AddrPort, operator bool) *conn {
 
 // peer is what is known of the other side.
 func (c *conn) peer() Peer {
-	loopback := c.addr.Addr().IsLoopback()
+	addr := c.addr()
+	loopback := addr.Addr().IsLoopback()
 	return Peer{
-		Addr: c.addr, Transport: transports[c.speaks], Secure: c.tls || loopback || c.operator, TLS: c.tls,
+		Addr: addr, Transport: transports[c.speaks], Secure: c.tls || loopback || c.operator, TLS: c.tls,
 		Loopback: loopback, Operator: c.operator,
 	}
 }
@@ -78,7 +102,7 @@ func (c *conn) peer() Peer {
 // network is what Limits.PerAddress counts for a peer; false: nothing. An IPv6 host commonly has a whole /64, so its
 // single addresses mean nothing.
 func (c *conn) network() (netip.Addr, bool) {
-	addr := c.addr.Addr()
+	addr := c.addr().Addr()
 	if !addr.IsValid() || addr.IsLoopback() {
 		return netip.Addr{}, false
 	}
@@ -155,7 +179,7 @@ func (c *conn) release() {
 
 func (c *conn) refuse(reason string, attrs ...any) {
 	c.s.m.refused.WithLabelValues(reason).Inc()
-	c.s.log.Debug("connection refused", append(attrs, "reason", reason, "peer", c.addr, "operator", c.operator)...)
+	c.s.log.Debug("connection refused", append(attrs, "reason", reason, "peer", c.addr(), "operator", c.operator)...)
 }
 
 // hold says who carries c from now on. False: the server is leaving, nobody is to carry it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
@@ -29,21 +30,36 @@ func (c *conn) detect(by carrier.Conn) carrier.Handler {
 		c.release()
 		return nil
 	}
-	return &detector{conn: c, carrier: by, by: time.Now().Add(c.s.cfg.Limits.FirstByte)}
+	d := detectors.Get().(*detector)
+	*d = detector{conn: c, carrier: by, by: time.Now().Add(c.s.cfg.Limits.FirstByte)}
+	return d
+}
+
+// detectors are reused: what every connection leaves behind lies between what stays.
+var detectors = sync.Pool{New: func() any { return new(detector) }}
+
+// done returns the conn and the carrier of a detector whose place another handler takes.
+func (d *detector) done() (*conn, carrier.Conn) {
+	c, by := d.conn, d.carrier
+	*d = detector{}
+	detectors.Put(d)
+	return c, by
 }
 
 func (d *detector) Data(now time.Time, p []byte) {
 	switch first := p[0]; {
 	case first == firstLong:
-		l := &longLink{conn: d.conn, carrier: d.carrier}
-		d.carrier.Become(l)
-		l.start(d.inside(speaksTCP, speaksTLS))
+		c, by := d.done()
+		l := &longLink{conn: c, carrier: by}
+		by.Become(l)
+		l.start(c.inside(speaksTCP, speaksTLS))
 		l.Data(now, p)
 	case first == firstTLS && d.s.cfg.TLS != nil && !d.tls:
 		c, first := d.conn, bytes.Clone(p)
 		d.carrier.Detach(func(raw net.Conn) { secure(c, raw, first) })
 	case 'A' <= first && first <= 'Z':
-		d.startHTTP(d.carrier, now).Data(now, p)
+		c, by := d.done()
+		c.startHTTP(by, now).Data(now, p)
 	default:
 		d.refuse(refusedUnknown, "first_byte", first)
 		d.carrier.Abort()
@@ -74,7 +90,7 @@ func secure(c *conn, raw net.Conn, first []byte) {
 	_ = raw.SetDeadline(time.Now().Add(c.s.cfg.Limits.Handshake))
 	if err := tc.Handshake(); err != nil {
 		c.s.m.handshakes.Inc()
-		c.s.log.Debug("TLS handshake failed", "peer", c.addr, "error", err)
+		c.s.log.Debug("TLS handshake failed", "peer", c.addr(), "error", err)
 		_ = raw.Close()
 		c.release()
 		return

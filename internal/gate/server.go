@@ -137,6 +137,11 @@ func (s *Server) Addrs() []net.Addr {
 	return addrs
 }
 
+// Traffic returns how many bytes have come and gone so far, inside TLS where there is TLS.
+func (s *Server) Traffic() (received, sent uint64) {
+	return s.counters.Received.Load(), s.counters.Sent.Load()
+}
+
 // Drain ends the server in peace. It stops accepting, closes what has not said anything yet and what waits for a request
 // of HTTP, closes WebSockets that are no long links as "going away" (1001), and calls tell for every session that is open,
 // so that the application can ask its peer to come back elsewhere or later; tell runs beside the carriers, possibly at the
