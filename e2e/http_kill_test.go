@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,9 +123,14 @@ func TestDrainAnswersPolls(t *testing.T) {
 	alice.must("sync", &wire.SyncRequest{}, page)
 	const polls = 20
 	answers := make(chan error, polls)
-	for range polls {
+	for n := range polls {
 		go func() {
-			answers <- alice.ask("sync", &wire.SyncRequest{Key: page.Key, WaitMs: 25_000}, new(wire.SyncReply))
+			if n%2 == 0 {
+				answers <- alice.ask("sync", &wire.SyncRequest{Key: page.Key, WaitMs: 25_000}, new(wire.SyncReply))
+				return
+			}
+			answers <- alice.do(http.MethodGet, "sync?waitMs=25000&key="+url.QueryEscape(base64.StdEncoding.EncodeToString(page.Key)),
+				nil, new(wire.SyncReply))
 		}()
 	}
 	in, err := alice.events("", func(h http.Header) { h.Set("Authorization", "Bearer "+alice.token) })

@@ -8,19 +8,20 @@ import http.client
 import json
 import sys
 import time
+import urllib.parse
 
 server, name, password, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 
 
-def post(path, body, token=None):
+def ask(method, path, body=None, token=None):
     """Asks until there is an answer. A refusal that will not change by asking again ends the program."""
     while True:
         link = http.client.HTTPConnection(server, timeout=35)
         try:
-            headers = {"Content-Type": "application/json"}
+            headers = {"Content-Type": "application/json"} if body is not None else {}
             if token:
                 headers["Authorization"] = "Bearer " + token
-            link.request("POST", "/v1/" + path, json.dumps(body), headers)
+            link.request(method, "/v1/" + path, None if body is None else json.dumps(body), headers)
             answer = link.getresponse()
             text = answer.read()
             if answer.status == 200:
@@ -45,13 +46,14 @@ def show(changes):
             count -= 1
 
 
-token = post("login", {"name": name, "password": password, "device": {"class": "BOT"}})["deviceToken"]
-page = post("sync", {}, token)
+token = ask("POST", "login", {"name": name, "password": password, "device": {"class": "BOT"}})["deviceToken"]
+page = ask("POST", "sync", {}, token)
 rest = page["reset"].get("backfill")
 while rest:
-    more = post("backfill", {"token": rest}, token)
+    more = ask("POST", "backfill", {"token": rest}, token)
     show(more.get("changes", []))
     rest = more.get("token")
 while count > 0:
-    page = post("sync", {"key": page["key"], "waitMs": 20000}, token)
+    query = urllib.parse.urlencode({"key": page["key"], "waitMs": 20000})
+    page = ask("GET", "sync?" + query, token=token)
     show(page.get("changes", []))

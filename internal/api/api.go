@@ -16,7 +16,10 @@ package api
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,10 +89,12 @@ type API struct {
 	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
 }
 
-// route is what answers one path.
-type route struct {
-	method string
-	serve  func(*exchange)
+// route is what answers one path, by method.
+type route map[string]func(*exchange)
+
+// allows lists the methods of a route (RFC 9110 §10.2.1).
+func (r route) allows() string {
+	return strings.Join(append(slices.Sorted(maps.Keys(r)), http.MethodOptions), ", ")
 }
 
 // New makes the API of a desk.
@@ -110,17 +115,18 @@ func New(c Config) (*API, error) {
 	a.routes = map[string]route{
 		"":              show("text/html; charset=utf-8", page),
 		"openapi.json":  show(typeJSON, document),
-		"addresses":     {http.MethodGet, (*exchange).addresses},
-		"report":        {http.MethodPost, (*exchange).takeReport},
-		"reports":       {http.MethodGet, (*exchange).listReports},
-		"events":        {http.MethodGet, (*exchange).events},
-		"events/ticket": {http.MethodPost, (*exchange).grantTicket},
-		"events/cookie": {http.MethodPost, (*exchange).grantCookie},
+		"addresses":     {http.MethodGet: (*exchange).addresses},
+		"report":        {http.MethodPost: (*exchange).takeReport},
+		"reports":       {http.MethodGet: (*exchange).listReports},
+		"events":        {http.MethodGet: (*exchange).events},
+		"events/ticket": {http.MethodPost: (*exchange).grantTicket},
+		"events/cookie": {http.MethodPost: (*exchange).grantCookie},
 	}
 	for i := range wire.Operations {
 		row := &wire.Operations[i]
-		a.routes[Path(row.Name)] = route{http.MethodPost, func(x *exchange) { x.call(row) }}
+		a.routes[Path(row.Name)] = route{http.MethodPost: func(x *exchange) { x.call(row) }}
 	}
+	a.routes[Path(syncRow.Name)][http.MethodGet] = (*exchange).poll
 	a.metrics, err = newMetrics(a, c.Metrics)
 	return a, err
 }

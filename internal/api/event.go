@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -209,12 +208,5 @@ func resumeKey(r *http.Request) ([]byte, error) {
 	if text == "" {
 		text = r.URL.Query().Get("key")
 	}
-	// Both alphabets of base64, as in JSON; a plus that nobody has escaped comes as a space.
-	text = strings.NewReplacer("-", "+", "_", "/", " ", "+").Replace(strings.TrimRight(text, "="))
-	key, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
-		return nil, hongyan.Errorf(hongyan.KeyInvalid, "the id of the last event is no base64").
-			WithHint("give the id of an event as it came, or none to begin anew")
-	}
-	return key, nil
+	return parseKey(text)
 }

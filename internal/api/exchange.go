@@ -52,16 +52,17 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	to, ok := a.routes[strings.TrimPrefix(r.URL.Path, Prefix)]
+	serve := to[r.Method]
 	switch {
 	case !ok:
 		x.refuse(hongyan.Errorf(hongyan.UnknownOperation, "there is no operation at %q", r.URL.Path).
 			WithHint("operations are POST " + Prefix + "NAME, as in " + Prefix + "send; GET " + Prefix + " lists them"))
-	case r.Method != to.method:
-		h.Set("Allow", to.method+", OPTIONS")
+	case serve == nil:
+		h.Set("Allow", to.allows())
 		x.refuse(refuse(http.StatusMethodNotAllowed, hongyan.Errorf(hongyan.Invalid, "%s takes no %s", r.URL.Path, r.Method).
-			WithHint("use "+to.method)))
+			WithHint("use "+to.allows())))
 	default:
-		to.serve(x)
+		serve(x)
 	}
 }
 

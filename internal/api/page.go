@@ -125,7 +125,7 @@ func makePage(document []byte) ([]byte, error) {
 
 // show answers with something that stays as long as the server runs.
 func show(mediaType string, text []byte) route {
-	return route{http.MethodGet, func(x *exchange) {
+	return route{http.MethodGet: func(x *exchange) {
 		// The page has no script and fetches nothing.
 		x.w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		x.finish(mediaType, text, nil)

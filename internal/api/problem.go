@@ -108,30 +108,44 @@ func retryAfter(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// refuse answers with a problem.
-func (x *exchange) refuse(err error) {
-	p := newProblem(err, x.id)
+// problem makes what err is told as, counts it, and logs what is the server's fault.
+func (a *API) problem(err error, requestID, path string) problem {
+	p := newProblem(err, requestID)
 	if p.Status == http.StatusInternalServerError {
-		x.api.log.Error("request failed", "path", x.r.URL.Path, "request_id", x.id, "error", err)
+		a.log.Error("request failed", "path", path, "request_id", requestID, "error", err)
 	}
-	h := x.w.Header()
-	h.Set("Content-Type", problemType)
+	a.metrics.answered(p.Code)
+	return p
+}
+
+// header is what the header of an answer says besides. token says that the request came with one.
+func (p problem) header(token bool) map[string]string {
+	h := map[string]string{}
 	if p.RetryAfterMS > 0 {
-		h.Set("Retry-After", retryAfter(time.Duration(p.RetryAfterMS)*time.Millisecond))
+		h["Retry-After"] = retryAfter(time.Duration(p.RetryAfterMS) * time.Millisecond)
 	}
 	if p.Status == http.StatusUnauthorized { // RFC 9110 §15.5.2 wants a challenge, RFC 6750 §3 says how
-		challenge := `Bearer realm="hongyan"`
-		if x.token != "" {
-			challenge += `, error="invalid_token"`
+		h["WWW-Authenticate"] = `Bearer realm="hongyan"`
+		if token {
+			h["WWW-Authenticate"] += `, error="invalid_token"`
 		}
-		h.Set("WWW-Authenticate", challenge)
+	}
+	return h
+}
+
+// refuse answers with a problem.
+func (x *exchange) refuse(err error) {
+	p := x.api.problem(err, x.id, x.r.URL.Path)
+	h := x.w.Header()
+	h.Set("Content-Type", problemType)
+	for name, value := range p.header(x.token != "") {
+		h.Set(name, value)
 	}
 	if !x.read && x.r.ContentLength != 0 {
 		h.Set("Connection", "close")
 		// net/http reads on for what is left of a short body, for as long as it takes to come.
 		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now().Add(x.api.bodyTimeUnauth))
 	}
-	x.api.metrics.answered(p.Code)
 	x.w.WriteHeader(p.Status)
 	_, _ = x.w.Write(p.encode())
 }

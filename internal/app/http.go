@@ -55,6 +55,7 @@ func (s *Server) router() (func(*gate.Request), error) {
 		switch {
 		case path == LinkPath:
 			_ = r.OpenLink(acceptor)
+		case s.api.Poll(r.Exchange, s.apiPeer(r.Peer())):
 		case r.HasToken("upgrade", "websocket"):
 			r.Respond(http1.Text(http.StatusNotFound, "WebSocket is at "+LinkPath))
 		case s.site == nil || path == "/healthz" || path == "/metrics" || strings.HasPrefix(path, api.Prefix):
@@ -79,11 +80,16 @@ func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
 		Places: places, Ports: portsOf(s.config.Listen), Reports: s.report,
 		Peer: func(r *http.Request) api.Peer {
 			p, _ := gate.PeerOf(r.Context())
-			return api.Peer{
-				Peer: accountPeer(p), Secure: p.Secure || s.config.TLS.AllowPlain, TLS: p.TLS, Operator: p.Operator,
-			}
+			return s.apiPeer(p)
 		},
 	})
+}
+
+// apiPeer is what package api wants to know of a connection.
+func (s *Server) apiPeer(p gate.Peer) api.Peer {
+	return api.Peer{
+		Peer: accountPeer(p), Secure: p.Secure || s.config.TLS.AllowPlain, TLS: p.TLS, Operator: p.Operator,
+	}
 }
 
 // portsOf returns the ports of the addresses to listen on, as far as they are settled.

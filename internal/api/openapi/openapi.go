@@ -37,7 +37,13 @@ func Document(s Source) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths[api.Prefix+api.Path(row.Name)] = object{"post": op}
+		path := api.Prefix + api.Path(row.Name)
+		methods, _ := paths[path].(object)
+		if methods == nil {
+			methods = object{}
+			paths[path] = methods
+		}
+		methods["post"] = op
 	}
 	d.schemas["Problem"], d.schemas["Report"] = problem(), reportSchema()
 	doc, err := json.MarshalIndent(object{

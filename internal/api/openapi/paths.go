@@ -23,6 +23,19 @@ func handWritten() object {
 	number := object{"type": "integer", "minimum": 0}
 	words := object{"type": "array", "items": object{"type": "string"}}
 	return object{
+		api.Prefix + "sync": object{"get": object{
+			"operationId": "Poll", "tags": []any{"device"},
+			"summary": "brings the changes after a SyncKey, like Sync, in a form that is cheap to hold",
+			"parameters": []any{
+				query("key", "What the device has applied, escaped."), query("limit", "Changes in the answer."),
+				query("waitMs", "Hold an empty answer so long."),
+			},
+			"responses": object{
+				"200": object{"description": "What was asked for.", "content": object{
+					"application/json": object{"schema": ref("SyncReply")}}},
+				"default": refused,
+			},
+		}},
 		api.Prefix + "addresses": object{"get": object{
 			"operationId": "Addresses", "tags": []any{"anyone"}, "security": []any{object{}},
 			"summary": "says where the server is found, and how it likes to be treated",
