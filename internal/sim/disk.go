@@ -76,7 +76,13 @@ func (d *memoryDisk) cut() {
 	}
 }
 
-func (d *memoryDisk) spoil() { d.store.spoilt = true }
+func (d *memoryDisk) spoil() {
+	if d.w.chance(3) {
+		d.store.failed = errDisk
+		return
+	}
+	d.store.spoilt = true
+}
 
 func (d *memoryDisk) end() error { return nil }
 
@@ -86,7 +92,7 @@ type memoryStore struct {
 	d      *memoryDisk
 	states []kv.Snapshot // after each batch; nil before the last one that was synced
 	synced int           // of states
-	spoilt bool
+	spoilt bool          // the next sync fails
 	failed error
 
 	stale   kv.Snapshot // see planted.staleLine
@@ -97,8 +103,8 @@ var errDisk = errors.New("the simulated disk has failed")
 
 // Claim implements kv.Store. It is durable at once, with all that was applied before.
 func (s *memoryStore) Claim(shard uint32) (uint64, error) {
-	if err := s.check(); err != nil {
-		return 0, err
+	if s.failed != nil {
+		return 0, s.failed
 	}
 	s.sync(len(s.states) - 1)
 	if s.d.planted.reuseTerm && s.d.terms[shard] > 0 {
@@ -111,21 +117,14 @@ func (s *memoryStore) Claim(shard uint32) (uint64, error) {
 
 // Apply implements kv.Store.
 func (s *memoryStore) Apply(b *kv.Batch) (kv.Commit, error) {
-	if err := s.check(); err != nil {
-		return nil, err
+	if s.failed != nil {
+		return nil, s.failed
 	}
 	if _, err := s.Memory.Apply(s.d.planted.batch(s.d.w, s.Memory, b)); err != nil {
 		return nil, err
 	}
 	s.states = append(s.states, s.Memory.Snapshot())
 	return memoryCommit{s, len(s.states) - 1}, nil
-}
-
-func (s *memoryStore) check() error {
-	if s.failed == nil && s.spoilt {
-		s.failed = errDisk
-	}
-	return s.failed
 }
 
 func (s *memoryStore) sync(upTo int) {
@@ -165,8 +164,11 @@ type memoryCommit struct {
 }
 
 func (c memoryCommit) Wait() error {
-	if err := c.s.check(); err != nil {
-		return err
+	if c.s.spoilt {
+		c.s.failed = errDisk
+	}
+	if c.s.failed != nil {
+		return c.s.failed
 	}
 	if !c.s.d.planted.skipSync {
 		c.s.sync(c.upTo)
