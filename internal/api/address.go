@@ -46,9 +46,9 @@ func (x *exchange) addresses() {
 		x.refuse(err)
 		return
 	}
-	transports := []string{"tls", "https"}
+	transports := []string{"tls", "wss", "https"}
 	if x.caller.Secure && !x.tls { // as this client does
-		transports = append(transports, "tcp", "http")
+		transports = append(transports, "tcp", "ws", "http")
 	}
 	list := []address{}
 	for _, p := range x.places() {

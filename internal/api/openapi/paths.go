@@ -110,7 +110,7 @@ func reportSchema() object {
 			"client": text("Program and system."), "network": text("wifi, cellular, …, as far as it is known."),
 			"sinceMs": millis, "waiting": object{"type": "integer", "minimum": 0, "description": "Messages that wait to be sent."},
 			"attempts": object{"type": "array", "maxItems": report.MaxAttempts, "items": object{"type": "object", "properties": object{
-				"transport": text("tls, tcp, https or http."), "address": text("HOST:PORT."), "atMs": millis,
+				"transport": text("tls, wss, https, tcp, ws or http."), "address": text("HOST:PORT."), "atMs": millis,
 				"tookMs": object{"type": "integer", "minimum": 0, "description": "Milliseconds."},
 				"stage":  text("How far it got: dns, connect, tls, auth, answer, or ok."), "error": text("As the system says it."),
 			}}},

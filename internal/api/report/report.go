@@ -43,7 +43,7 @@ type Report struct {
 
 // Attempt is one attempt to connect.
 type Attempt struct {
-	Transport string `json:"transport"`   // tls, tcp, https or http
+	Transport string `json:"transport"`   // tls, wss, https, tcp, ws or http
 	Address   string `json:"address"`     // HOST:PORT
 	AtMS      int64  `json:"atMs,string"` // Unix milliseconds
 	TookMS    uint32 `json:"tookMs"`
