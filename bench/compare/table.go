@@ -46,6 +46,9 @@ func (run *comparison) writeRatios(w io.Writer, other string) {
 	fmt.Fprintln(w)
 }
 
+// leastMemory is what a connection has to keep for a ratio to mean anything, in bytes.
+const leastMemory = 16
+
 // cost is what a measurement is compared by.
 func cost(r row, of *report) float64 {
 	if r.mode == idle {
@@ -67,6 +70,9 @@ func (run *comparison) ratio(r row, other, name string) string {
 	theirs := run.found[r.name][other]
 	for i, ours := range run.found[r.name][name] {
 		if ours == nil || i >= len(theirs) || theirs[i] == nil || cost(r, ours) <= 0 {
+			continue
+		}
+		if r.mode == idle && cost(r, ours) < leastMemory {
 			continue
 		}
 		ratios = append(ratios, cost(r, theirs[i])/cost(r, ours))
