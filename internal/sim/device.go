@@ -205,8 +205,8 @@ func (d *device) trouble(err error) {
 	case hongyan.KeyAhead, hongyan.KeyInvalid:
 		d.c.alarm(history.Key, "device %s was refused the key that it was given: %v", d.name, err)
 	case hongyan.Internal:
-		if d.c.history.Kept != 0 {
-			return // a log that is trimmed faster than it can be fetched resets its reader again
+		if d.c.history.Kept != 0 || d.c.counts.DiskFaults > 0 {
+			return // a log that is trimmed faster than it can be fetched resets its reader again; a failed store cannot be read
 		}
 		d.c.alarm(history.Progress, "device %s: %v", d.name, err)
 	}

@@ -83,9 +83,11 @@ func mustRun(t *testing.T, seed uint64, config Config) Result {
 	}
 	if !config.Trace {
 		config.Trace = true
-		if r, err = Run(seed, config); err != nil {
+		again, err := Run(seed, config)
+		if err != nil {
 			t.Fatal(err)
 		}
+		r.Trace = again.Trace // which may tell another story over Pebble
 	}
 	report(t, seed, r)
 	return r
