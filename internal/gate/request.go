@@ -28,7 +28,7 @@ func (c *conn) startHTTP(by carrier.Conn, now time.Time) carrier.Handler {
 // Closed is for http1.
 func (h *httpLink) Closed() { h.conn.release() }
 
-func (h *httpLink) leave(func(Session)) { h.http.Close() }
+func (h *httpLink) leave(func(Session)) { h.http.Leave() }
 
 // Route is for http1.
 func (h *httpLink) Route(x *http1.Exchange) {

@@ -63,9 +63,10 @@ type Conn struct {
 	router   Router
 	limits   *Limits
 	head     ws.HeadReader
-	deadline time.Time // for the head under way, or for a request to begin
-	parked   *Parked   // the request that waits for its answer; nil if there is none
-	ahead    *ahead    // input behind a request that is not answered; nil if there is none
+	deadline time.Time              // for the head under way, or for a request to begin
+	parked   atomic.Pointer[Parked] // the request that waits for its answer; nil if there is none
+	leaving  atomic.Bool            // Leave was called
+	ahead    *ahead                 // input behind a request that is not answered; nil if there is none
 	files    atomic.Int32
 	first    bool // nothing has come yet
 	within   bool // the deadline is that of a head
@@ -144,12 +145,13 @@ func (c *Conn) refuse(now time.Time, bad *ws.Refusal) {
 
 // blocked reports whether requests have to wait: for the answer to the one before them, or for the client to read.
 func (c *Conn) blocked() bool {
-	if c.parked != nil {
-		answered, ok := c.parked.answered()
+	if p := c.parked.Load(); p != nil {
+		answered, ok := p.answered()
 		if !ok {
 			return true
 		}
-		c.parked, c.within, c.deadline = nil, false, answered.Add(c.limits.Idle)
+		c.parked.Store(nil)
+		c.within, c.deadline = false, answered.Add(c.limits.Idle)
 	}
 	return c.files.Load() >= maxFiles || c.conn.Pending() > maxUnread
 }
@@ -180,9 +182,9 @@ func (c *Conn) ready() bool { return !c.blocked() && (!c.ahead.quiet || c.quiet(
 // Deadline is the carrier's.
 func (c *Conn) Deadline() time.Time {
 	deadline := c.deadline
-	if c.parked != nil {
-		deadline = c.parked.deadline
-		if answered, ok := c.parked.answered(); ok {
+	if p := c.parked.Load(); p != nil {
+		deadline = p.deadline
+		if answered, ok := p.answered(); ok {
 			deadline = answered.Add(c.limits.Idle)
 		}
 	}
@@ -195,8 +197,8 @@ func (c *Conn) Deadline() time.Time {
 // Expired is the carrier's.
 func (c *Conn) Expired(now time.Time) {
 	c.wrote = false
-	if c.parked != nil && !now.Before(c.parked.deadline) {
-		c.parked.expire(now)
+	if p := c.parked.Load(); p != nil && !now.Before(p.deadline) {
+		p.expire(now)
 	}
 	c.blocked() // forgets a parked request that is answered
 	if a := c.ahead; a != nil && !now.Before(a.look) {
@@ -209,7 +211,7 @@ func (c *Conn) Expired(now time.Time) {
 		a.look = now.Add(a.wait)
 	}
 	switch {
-	case c.parked != nil || now.Before(c.deadline):
+	case c.parked.Load() != nil || now.Before(c.deadline):
 	case c.within && !c.first:
 		c.refuse(now, errLate)
 	case !c.quiet():
@@ -232,8 +234,15 @@ func (c *Conn) finish() {
 	c.conn.Close(carrier.Item{})
 }
 
-// Close ends the connection behind the answers that are queued, from any goroutine.
-func (c *Conn) Close() { c.conn.Close(carrier.Item{}) }
+// Leave ends the connection, from any goroutine: behind the answer to a parked request, or at once behind what is queued.
+func (c *Conn) Leave() {
+	c.leaving.Store(true)
+	if p := c.parked.Load(); p != nil {
+		p.leave()
+		return
+	}
+	c.conn.Close(carrier.Item{})
+}
 
 // Encode is the carrier's: items are made of bytes as they go out.
 func (c *Conn) Encode(dst []byte, item carrier.Item) []byte { return append(dst, item.Bytes...) }
@@ -245,8 +254,8 @@ func (c *Conn) Slow() carrier.Item { return carrier.Item{} }
 func (c *Conn) Closed() {
 	c.over = true
 	c.head.Release()
-	if c.parked != nil {
-		c.parked.gone()
+	if p := c.parked.Load(); p != nil {
+		p.gone()
 	}
 	c.router.Closed()
 }

@@ -35,8 +35,21 @@ type Parked struct {
 func (x *Exchange) Park(deadline time.Time, w Waiter) *Parked {
 	x.settle()
 	p := &Parked{conn: x.conn.conn, waiter: w, deadline: deadline, headOnly: x.headOnly(), closes: x.closes}
-	x.conn.parked = p
+	x.conn.parked.Store(p)
+	if x.conn.leaving.Load() { // which may have found nothing parked
+		p.leave()
+	}
 	return p
+}
+
+// leave has the connection end with the answer.
+func (p *Parked) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closes = true
+	if p.done {
+		p.conn.Close(carrier.Item{})
+	}
 }
 
 // Respond answers, from any goroutine. It returns false if the request has been answered before or the client is gone.

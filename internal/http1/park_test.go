@@ -125,3 +125,28 @@ func TestFilesUnderWayAreBounded(t *testing.T) {
 		t.Fatalf("%d answers", n)
 	}
 }
+
+// TestLeave ends connections of a server that is leaving: one that waits for a request at once, one whose request is
+// parked behind its answer.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	conn, s := opened(t)
+	conn.Feed(start, []byte(get("/poll")))
+	conn.Handler.(*http1.Conn).Leave()
+	if conn.Ended {
+		t.Fatal("closed before the answer")
+	}
+	s.parked[0].Respond(http1.Response{Status: 200, Body: []byte("news")})
+	want(t, "answers", answers(t, conn.Take()), "200 news (close)")
+	if !conn.Ended {
+		t.Error("still open behind the answer")
+	}
+
+	conn, _ = opened(t)
+	conn.Feed(start, []byte(get("/hello")))
+	conn.Handler.(*http1.Conn).Leave()
+	want(t, "answers", answers(t, conn.Take()), "200 hello")
+	if !conn.Ended {
+		t.Error("an idle connection stays")
+	}
+}
