@@ -262,6 +262,11 @@ func (o *output) drop() {
 	o.entries, o.queued = o.entries[:0], 0
 }
 
+// hasItems reports whether it is the turn of items: nothing else is to be written before them.
+func (o *output) hasItems() bool {
+	return len(o.rest) == 0 && o.file == nil && len(o.entries) > 0 && o.entries[0].file == nil
+}
+
 // boundTo says that h encodes what is queued, whoever comes after it.
 func (o *output) boundTo(h carrier.Handler) {
 	for i := range o.entries {

@@ -18,7 +18,15 @@ func (c *conn) flush() {
 	c.dirty = false
 	o, closing := c.out, c.closing
 	aborted := o != nil && o.aborted
+	// The common case, which should take the lock no more often than it must.
+	items := o != nil && !closing && o.hasItems() && c.flags&(full|broken|gone) == 0
+	if items {
+		c.takeBatch(o)
+	}
 	c.mu.Unlock()
+	if items {
+		c.encodeBatch()
+	}
 	switch {
 	case o == nil || c.flags&gone != 0:
 		return
@@ -36,7 +44,6 @@ func (c *conn) flush() {
 		c.destroy(reset)
 	case c.flags&gone == 0:
 		c.readOn()
-		c.arm()
 	}
 }
 
@@ -56,7 +63,7 @@ func (c *conn) flushSome(o *output) bool {
 		o.file = o.entries[0].file
 		o.shift(1)
 		c.mu.Unlock()
-	case len(o.entries) > 0:
+	case o.hasItems():
 		c.takeBatch(o)
 		c.mu.Unlock()
 		c.encodeBatch()
