@@ -94,6 +94,9 @@ func main() {
 			run.rows = append(run.rows, r)
 		}
 	}
+	if len(run.servers) == 0 || len(run.rows) == 0 {
+		log.Fatal("nothing to measure: -servers takes names with commas between, -rows a regular expression for the names of rows")
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ok := run.measure(ctx, os.Stderr)
