@@ -232,7 +232,7 @@ func (c *conn) sendFile(o *output, f *file) bool {
 // and the reset overtakes the last item (RFC 1122 §4.2.2.13): input is thrown away until the peer has ended its half too.
 func (c *conn) finish(o *output) {
 	if c.flags&peerDone != 0 {
-		c.destroy(unix.Close)
+		c.destroy(hangUp)
 		return
 	}
 	if c.flags&halfDone == 0 {
@@ -257,7 +257,7 @@ func (c *conn) read(toEnd bool) {
 		case e == unix.EAGAIN:
 			return
 		case e != 0:
-			c.destroy(unix.Close)
+			c.destroy(hangUp)
 			return
 		case n == 0:
 			c.peerEnded()
@@ -341,7 +341,7 @@ func (c *conn) readOn() {
 func (c *conn) peerEnded() {
 	c.flags |= peerDone
 	if c.flags&halfDone != 0 {
-		c.destroy(unix.Close)
+		c.destroy(hangUp)
 		return
 	}
 	c.Close(carrier.Item{})
@@ -408,7 +408,7 @@ func (l *loop) expire(c *conn) {
 func (c *conn) expireOutput(o *output) {
 	switch {
 	case c.flags&halfDone != 0:
-		c.destroy(unix.Close)
+		c.destroy(hangUp)
 	case o.last:
 		c.destroy(reset)
 	default:

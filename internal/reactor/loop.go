@@ -248,7 +248,7 @@ func (l *loop) end() {
 	}
 	for _, c := range l.conns {
 		if c != nil {
-			c.destroy(unix.Close)
+			c.destroy(hangUp)
 		}
 	}
 	l.tally()

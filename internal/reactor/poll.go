@@ -42,7 +42,13 @@ func newPoll() (*poll, error) {
 }
 
 func (p *poll) add(fd int, events uint32) error {
-	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+	event := unix.EpollEvent{Events: events, Fd: int32(fd)}
+	_, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(p.epoll), unix.EPOLL_CTL_ADD, uintptr(fd),
+		uintptr(unsafe.Pointer(&event)), 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
 }
 
 func (p *poll) remove(fd int) {
@@ -103,9 +109,17 @@ func write(fd int, b []byte) (int, syscall.Errno) {
 	return int(n), 0
 }
 
+// hangUp closes a socket, which does not block: nobody has asked it to linger.
+func hangUp(fd int) error {
+	if _, _, e := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
 // reset closes a socket by a TCP reset, with which the system forgets what it still holds for the peer. For one that
 // does not read that can be megabytes.
 func reset(fd int) error {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	return unix.Close(fd)
+	return hangUp(fd)
 }
