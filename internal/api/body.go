@@ -77,24 +77,16 @@ func formats(r *http.Request) (in, out format, err error) {
 	return in, in, nil
 }
 
-// decode makes the body of an operation as the long link has it. JSON is read leniently where protobuf is: fields that
-// nobody knows are passed over.
+// decode makes the body of an operation as the long link has it.
 func (f format) decode(row *wire.Operation, body []byte) ([]byte, error) {
 	if f == formatProtobuf || len(body) == 0 {
 		return body, nil
 	}
 	req := row.NewRequest()
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, req); err != nil {
-		return nil, hongyan.Errorf(hongyan.Invalid, "the body is no %s: %s", req.ProtoReflect().Descriptor().Name(), clean(err)).
-			WithHint("bodies are proto3 JSON of the schema hongyan.v1: 64-bit numbers as decimal strings, bytes in base64")
+	if err := wire.UnmarshalJSON(body, req); err != nil {
+		return nil, err
 	}
 	return proto.Marshal(req)
-}
-
-// clean takes the name of its package off an error of protobuf, and the space behind it, which changes from build to build.
-func clean(err error) string {
-	s := strings.TrimPrefix(err.Error(), "proto:")
-	return strings.TrimLeft(s, " \u00a0")
 }
 
 // encode writes the answer to an operation. A nil body is an empty one.
