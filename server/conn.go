@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/gate"
@@ -36,16 +37,17 @@ type End struct {
 }
 
 // Conn is a connection. Its methods are safe from any goroutine but for Write, and none waits for the network. Messages
-// leave in the order in which they were queued.
+// leave in the order in which they were queued. Until Config.Open has let a WebSocket in, Send refuses and the others do
+// nothing, so that Open may already show the Conn to other goroutines.
 type Conn struct {
 	// Value is yours. Only the functions of Config may use it without a lock of your own: those of one connection are
 	// never called at the same time.
 	Value any
 
 	server  *Server
-	socket  *websocket.Conn // nil for TCP
-	link    *frames         // nil for WebSocket
-	seen    uint32          // when the peer was last heard, in seconds since the server's start
+	link    *frames                        // nil for WebSocket
+	socket  atomic.Pointer[websocket.Conn] // nil for TCP, and for a WebSocket until Config.Open has let it in
+	seen    uint32                         // when the peer was last heard, in seconds since the server's start
 	refused bool
 }
 
@@ -55,22 +57,22 @@ type frames struct{ gate.Link }
 // Write queues a copy of a message, which may not be dropped. It is for use within Config.Message only, and the way to
 // answer without an allocation. A peer that does not read its answers is not read from either, until it does.
 func (c *Conn) Write(m Message) {
-	switch {
-	case c.socket != nil:
-		c.socket.Write(ws.Opcode(m.Kind), m.Data)
-	default:
+	if c.link != nil {
 		c.link.Reply(frame(m))
+		return
 	}
+	c.socket.Load().Write(ws.Opcode(m.Kind), m.Data)
 }
 
 // Send queues a message. It returns false if the connection has ended, or if more than Config.MaxQueue waits for the peer
 // already: the message was not queued, and what becomes of it is your verdict. m.Data may be sent to many connections and
 // must not be changed any more.
 func (c *Conn) Send(m Message) bool {
-	if c.socket != nil {
-		return c.socket.Send(ws.Opcode(m.Kind), m.Data)
+	if c.link != nil {
+		return c.link.Send(frame(m))
 	}
-	return c.link.Send(frame(m))
+	socket := c.socket.Load()
+	return socket != nil && socket.Send(ws.Opcode(m.Kind), m.Data)
 }
 
 // frame is m as it goes over TCP.
@@ -80,37 +82,44 @@ func frame(m Message) []byte {
 
 // Ping asks the peer of a WebSocket for a sign of life. Config.Idle counts it when it comes.
 func (c *Conn) Ping() {
-	if c.socket != nil {
-		c.socket.Ping()
+	if socket := c.socket.Load(); socket != nil {
+		socket.Ping()
 	}
 }
 
 // Close ends the connection behind what is queued: a WebSocket by the closing handshake with code and reason, of which
 // TCP knows nothing. Only the first Close counts.
 func (c *Conn) Close(code int, reason string) {
-	if c.socket != nil {
-		c.socket.Close(ws.Code(code), reason)
+	if c.link != nil {
+		c.link.Close(nil)
 		return
 	}
-	c.link.Close(nil)
+	if socket := c.socket.Load(); socket != nil {
+		socket.Close(ws.Code(code), reason)
+	}
 }
 
 // Pending is the number of bytes that wait for the peer.
 func (c *Conn) Pending() int {
-	if c.socket != nil {
-		return c.socket.Pending()
+	if c.link != nil {
+		return c.link.Pending()
 	}
-	return c.link.Pending()
+	if socket := c.socket.Load(); socket != nil {
+		return socket.Pending()
+	}
+	return 0
 }
 
 // Drained calls f once, on another goroutine, when nothing waits for the peer any more; never if the connection ends
 // before. It is meant for after a refused Send, and must not wait.
 func (c *Conn) Drained(f func()) {
-	if c.socket != nil {
-		c.socket.Drained(f)
+	if c.link != nil {
+		c.link.Drained(f)
 		return
 	}
-	c.link.Drained(f)
+	if socket := c.socket.Load(); socket != nil {
+		socket.Drained(f)
+	}
 }
 
 // alive notes that the peer was heard.
@@ -147,7 +156,7 @@ func (r *receiver) Message(_ time.Time, op ws.Opcode, payload []byte) {
 func (r *receiver) Deadline() time.Time { return (*Conn)(r).deadline() }
 
 func (r *receiver) Expired(time.Time) {
-	r.socket.Close(ws.CodeGoingAway, "nothing was heard for too long")
+	r.socket.Load().Close(ws.CodeGoingAway, "nothing was heard for too long")
 }
 
 func (r *receiver) Closed(end websocket.End) {

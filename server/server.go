@@ -34,7 +34,7 @@ type Config struct {
 	Listen []string // TCP addresses, each "host:port"; an empty host means every address of the machine
 
 	// Open decides on a connection; nil lets everybody in. r is valid during the call only: keep what you need of it in
-	// c.Value. c cannot be used for sending yet. An error refuses the connection: by the status of a *Refusal, or 403, for
+	// c.Value. Nothing can be sent by c yet. An error refuses the connection: by the status of a *Refusal, or 403, for
 	// WebSocket; by closing it for TCP.
 	Open func(c *Conn, r *Request) error
 	// Message takes a whole message. Its Data may be changed, and is valid during the call only.
@@ -163,7 +163,7 @@ func (s *Server) route(r *gate.Request) {
 		return s.refusal(c, Request{http: r, peer: r.Peer(), protocol: agreed.Protocol})
 	}
 	_ = r.OpenWebSocket(&s.acceptor, s.cfg.MaxMessage, refuse, func(socket *websocket.Conn) websocket.Receiver {
-		c.socket = socket
+		c.socket.Store(socket)
 		return (*receiver)(c)
 	})
 }

@@ -309,6 +309,38 @@ func TestGroup(t *testing.T) {
 	})
 }
 
+// TestGroupWhileOpening lets clients come into a group while it is being sent to all the time.
+func TestGroupWhileOpening(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, listen func(server.Config) *server.Server) {
+		var room server.Group
+		s := listen(server.Config{
+			Open:    func(c *server.Conn, _ *server.Request) error { room.Join(c); return nil },
+			Message: echo,
+			Close:   func(c *server.Conn, _ server.End) { room.Leave(c) },
+		})
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					room.Send(server.Message{Kind: server.Text, Data: []byte("news")})
+				}
+			}
+		}()
+		for range 50 {
+			c := dial(t, s, "/")
+			c.want(ws.Text, "news")
+			c.Close()
+		}
+		close(stop)
+		<-stopped
+	})
+}
+
 func TestIdle(t *testing.T) {
 	t.Parallel()
 	both(t, func(t *testing.T, listen func(server.Config) *server.Server) {
