@@ -200,10 +200,9 @@ func (c *conn) is(t transport) {
 	c.s.m.open[t].Inc()
 }
 
-// begin says that c speaks a protocol from now on, which is asked to leave at once if the server is leaving. nil: one that
-// the gate does not ask.
-func (c *conn) begin(t transport, open leaver) {
-	c.is(t)
+// begin says what c speaks from now on, which is asked to leave at once if the server is leaving. nil: something that the
+// gate does not ask.
+func (c *conn) begin(open leaver) {
 	c.s.mu.Lock()
 	c.open = open
 	tell := c.s.tell

@@ -56,7 +56,7 @@ func (h *httpSide) take(c *conn, rw net.Conn, first []byte) {
 	if tc, ok := rw.(*tls.Conn); ok {
 		handed = httpsConn{hc, tc}
 	}
-	c.begin(c.inside(speaksHTTP, speaksHTTPS), nil)
+	c.begin(nil)
 	if c.hold(detached{hc.raw}) {
 		select {
 		case h.conns <- handed:

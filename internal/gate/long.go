@@ -35,7 +35,7 @@ func (l *longLink) start(t transport) {
 	}
 	c.is(t)
 	l.session = c.s.cfg.Open(l, c.peer())
-	c.begin(t, l)
+	c.begin(l)
 }
 
 func (l *longLink) leave(tell func(Session)) { tell(l.session) }

@@ -21,7 +21,8 @@ func (c *conn) startHTTP(by carrier.Conn, now time.Time) carrier.Handler {
 	h := &httpLink{conn: c}
 	h.http = http1.New(by, h, &c.s.lean, now)
 	by.Become(h.http)
-	c.begin(c.inside(speaksHTTP, speaksHTTPS), h)
+	c.is(c.inside(speaksHTTP, speaksHTTPS))
+	c.begin(h)
 	return h.http
 }
 
@@ -100,7 +101,8 @@ func (r *Request) OpenWebSocket(
 			c.Receiver = receive(socket)
 			return c
 		})
-		r.conn.begin(r.conn.inside(speaksWS, speaksWSS), c)
+		r.conn.is(r.conn.inside(speaksWS, speaksWSS))
+		r.conn.begin(c)
 		return c.socket
 	})
 }

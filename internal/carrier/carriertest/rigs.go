@@ -33,13 +33,7 @@ func TCP() Rig {
 // TLS is the rig of the goroutine carrier with TLS over TCP.
 func TLS() Rig {
 	return Rig{
-		Dial: func(addr net.Addr) (Conn, error) {
-			c, err := tls.Dial(addr.Network(), addr.String(), &tls.Config{InsecureSkipVerify: true})
-			if err != nil {
-				return nil, err
-			}
-			return tlsConn{c}, nil
-		},
+		Dial: DialTLS,
 		Listen: func(t testing.TB, l *carrier.Limits, n *carrier.Counters, open func(carrier.Conn) carrier.Handler) (net.Addr, func()) {
 			config := serverTLS(t)
 			return listen(t, "tcp", "127.0.0.1:0", func(raw net.Conn, hold func(carrier.Conn)) {
@@ -58,13 +52,7 @@ func TLS() Rig {
 // Unix is the rig of the goroutine carrier with unix sockets.
 func Unix() Rig {
 	return Rig{
-		Dial: func(addr net.Addr) (Conn, error) {
-			c, err := net.Dial(addr.Network(), addr.String())
-			if err != nil {
-				return nil, err
-			}
-			return unixConn{c.(*net.UnixConn)}, nil
-		},
+		Dial: DialUnix,
 		Listen: func(t testing.TB, l *carrier.Limits, n *carrier.Counters, open func(carrier.Conn) carrier.Handler) (net.Addr, func()) {
 			dir, err := os.MkdirTemp("", "carrier") // with a short name: that of a unix socket has some hundred bytes
 			if err != nil {
@@ -86,6 +74,28 @@ func DialTCP(addr net.Addr) (Conn, error) {
 	}
 	return tcpConn{c.(*net.TCPConn)}, nil
 }
+
+// DialTLS is the Dial of every rig with TLS over TCP.
+func DialTLS(addr net.Addr) (Conn, error) {
+	c, err := tls.Dial(addr.Network(), addr.String(), ClientTLS)
+	if err != nil {
+		return nil, err
+	}
+	return tlsConn{c}, nil
+}
+
+// DialUnix is the Dial of every rig with unix sockets.
+func DialUnix(addr net.Addr) (Conn, error) {
+	c, err := net.Dial(addr.Network(), addr.String())
+	if err != nil {
+		return nil, err
+	}
+	return unixConn{c.(*net.UnixConn)}, nil
+}
+
+// ClientTLS does not check the certificate, for processes of one test have different ones, and uses the key
+// exchange that is quick under the race detector: there are thousands of handshakes.
+var ClientTLS = &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.CurveP256}}
 
 // listen gives every connection to serve, on a goroutine of its own, which tells what there is to abort at the end.
 func listen(t testing.TB, network, addr string, serve func(raw net.Conn, hold func(carrier.Conn))) (net.Addr, func()) {

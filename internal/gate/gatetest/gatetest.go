@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hongyan-im/hongyan/internal/carrier/carriertest"
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -36,11 +37,7 @@ type Rig struct {
 }
 
 // Conn is the client's end of a connection.
-type Conn interface {
-	net.Conn
-	CloseWrite() error // ends the client's half in the transport's good order
-	Reset() error      // ends the connection without any order: a TCP reset where there is TCP
-}
+type Conn = carriertest.Conn
 
 // Run runs the suite.
 func Run(t *testing.T, rig Rig) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan/internal/carrier/carriertest"
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -72,7 +73,7 @@ func (s *server) raw() *client {
 // web is an HTTP client for s, whatever the URL's host.
 func (s *server) web() *http.Client {
 	transport := &http.Transport{
-		TLSClientConfig: clientTLS,
+		TLSClientConfig: carriertest.ClientTLS,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "tcp", s.Addrs()[0].String())
@@ -115,7 +116,7 @@ func (l listeners) testOnePort(t *testing.T) {
 				Addr:      netip.MustParseAddrPort(c.LocalAddr().String()),
 				Transport: gate.TransportTCP, Secure: true, Loopback: true,
 			}
-			if _, ok := c.Conn.(tlsConn); ok {
+			if _, ok := c.Conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 				want.Transport, want.TLS = gate.TransportTLS, true
 			}
 			if got := s.session().peer; got != want {
@@ -160,7 +161,7 @@ func (l listeners) testSlowFirstBytes(t *testing.T) {
 		open := func() net.Conn {
 			var c net.Conn = trickle{s.raw()}
 			if secure {
-				c = trickle{tls.Client(c, clientTLS)}
+				c = trickle{tls.Client(c, carriertest.ClientTLS)}
 			}
 			return c
 		}

@@ -5,11 +5,11 @@ package gatetest
 import (
 	"crypto/tls"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/hongyan-im/hongyan/internal/carrier/carriertest"
 	"github.com/hongyan-im/hongyan/internal/certs"
 	"github.com/hongyan-im/hongyan/internal/gate"
 )
@@ -23,13 +23,7 @@ func TCP(configure func(*gate.Config)) Rig {
 				configure(cfg)
 			}
 		},
-		Dial: func(addr net.Addr) (Conn, error) {
-			c, err := net.Dial(addr.Network(), addr.String())
-			if err != nil {
-				return nil, err
-			}
-			return tcpConn{c.(*net.TCPConn)}, nil
-		},
+		Dial: carriertest.DialTCP,
 	}
 }
 
@@ -43,13 +37,7 @@ func TLS(configure func(*gate.Config)) Rig {
 				configure(cfg)
 			}
 		},
-		Dial: func(addr net.Addr) (Conn, error) {
-			c, err := tls.Dial(addr.Network(), addr.String(), clientTLS)
-			if err != nil {
-				return nil, err
-			}
-			return tlsConn{c}, nil
-		},
+		Dial: carriertest.DialTLS,
 	}
 }
 
@@ -62,19 +50,9 @@ func Unix(configure func(*gate.Config)) Rig {
 				configure(cfg)
 			}
 		},
-		Dial: func(addr net.Addr) (Conn, error) {
-			c, err := net.Dial(addr.Network(), addr.String())
-			if err != nil {
-				return nil, err
-			}
-			return unixConn{c.(*net.UnixConn)}, nil
-		},
+		Dial: carriertest.DialUnix,
 	}
 }
-
-// clientTLS does not check the certificate, for processes of one test have different ones, and uses the key
-// exchange that is quick under the race detector: there are thousands of handshakes.
-var clientTLS = &tls.Config{InsecureSkipVerify: true, CurvePreferences: []tls.CurveID{tls.CurveP256}}
 
 func serverTLS(t testing.TB) *tls.Config {
 	t.Helper()
@@ -95,22 +73,3 @@ func tempDir(t testing.TB) string {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
-
-type tcpConn struct{ *net.TCPConn }
-
-func (c tcpConn) Reset() error {
-	if err := c.SetLinger(0); err != nil {
-		return err
-	}
-	return c.Close()
-}
-
-// tlsConn ends its half as TLS does: by a close_notify, without the FIN of TCP.
-type tlsConn struct{ *tls.Conn }
-
-func (c tlsConn) Reset() error { return tcpConn{c.NetConn().(*net.TCPConn)}.Reset() }
-
-// unixConn has no reset: to the other side its end in the middle of a frame is one.
-type unixConn struct{ *net.UnixConn }
-
-func (c unixConn) Reset() error { return c.Close() }
