@@ -8,10 +8,11 @@ import (
 
 // Acknowledge notes that the caller's device has applied everything that a key stands for. It serves delivered receipts
 // and retention; what the device gets next depends on the key that it presents, not on this. Nobody waits for it, and
-// when it is lost the next key says the same.
+// when it is lost the next key says the same. A caller without a device, such as a stream of events, acknowledges nothing
+// by what it presents, and costs the writer nothing either.
 func (s *Service) Acknowledge(c Caller, key hongyan.SyncKey) {
 	v := key.Seen(hongyan.TypeMessage)
-	if v == 0 || key.User != c.User || key.Generation != s.shard.Engine().Generation() {
+	if c.Device == 0 || v == 0 || key.User != c.User || key.Generation != s.shard.Engine().Generation() {
 		return
 	}
 	if known, ok := s.acked.Get(c); ok && known >= v {

@@ -294,3 +294,22 @@ func TestKeysThatAcknowledgeNothing(t *testing.T) {
 	bob.sync() // and such keys stand in the way of none
 	alice.wantReceipt("a good one", c, bob, 1, 0)
 }
+
+// TestNobodyAcknowledgesNothing: a key that a caller without a device presents, as a stream of events does, takes no room
+// in a round.
+func TestNobodyAcknowledgesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Config{})
+	alice, bob := w.pair("alice", "bob")
+	bob.sync()
+	c := alice.with(bob)
+	alice.says(c, "one")
+	key := hongyan.KeyAt(w.chat.Generation(), bob.User, bob.beat(bob.key).Head)
+	w.Rest()
+	w.chat.Sync(Caller{User: bob.User}, SyncQuery{Key: key}, func(_ Page, err error) { must(t, err) })
+	if n := w.Waiting(); n != 0 {
+		t.Errorf("%d changes wait for a round", n)
+	}
+	w.Rest()
+	alice.wantReceipt("nothing", c, bob, 0, 0)
+}
