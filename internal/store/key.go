@@ -28,6 +28,8 @@ const (
 	tabFilter       = 'f' // hour, chunk                   → dedupe filter
 	tabAPIKey       = 'w' // id                            → server API key
 	tabInvitation   = 'u' // code                          → invitation
+	tabMedia        = 'o' // reference                     → uploaded object
+	tabMediaUse     = 'q' // user (0: all)                 → how much it has uploaded
 	tabMeta         = 'z' // name                          → schema version, generation, clock, secrets
 	// 'e' is the fence and belongs to the engine.
 )

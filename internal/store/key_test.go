@@ -27,7 +27,9 @@ var layout = []struct {
 	{tabLink, Links.keyOf("code"), "6c 636f6465"},
 	{tabBody, bodyKey(direct, 3), "6d 0000000000000001 0000000000000002 0000000000000003"},
 	{tabName, Names.keyOf("ann"), "6e 616e6e"},
+	{tabMedia, Medias.keyOf(MediaRef([]byte("0123456789abcdef"))), "6f 30313233343536373839616263646566"},
 	{tabSetting, Settings.keyOf(SettingName{1, "tone"}), "70 0000000000000001 746f6e65"},
+	{tabMediaUse, MediaUses.keyOf(1), "71 0000000000000001"},
 	{tabView, Views.keyOf(Part{1, group}), "72 0000000000000001 0000000000000000 0000000000000009"},
 	{tabItem, items.keyOf(item{1, hongyan.TypeContact, "\x00\x02"}), "73 0000000000000001 02 0002"},
 	{tabInvitation, Invitations.keyOf("code"), "75 636f6465"},
@@ -52,7 +54,7 @@ func TestKeyLayout(t *testing.T) {
 		tables = append(tables, k.table)
 	}
 	slices.Sort(tables)
-	if got := slices.Compact(tables); string(got) != "abcdfghiklmnprsuvwxz" {
+	if got := slices.Compact(tables); string(got) != "abcdfghiklmnopqrsuvwxz" {
 		t.Errorf("the tables are %q", got)
 	}
 }

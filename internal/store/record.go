@@ -150,6 +150,28 @@ type Invitation struct {
 	ExpiresMS int64  `cbor:"2,keyasint"`
 }
 
+// Media is an uploaded object, whose bytes stand on the disk beside the store, under their SHA-256.
+type Media struct {
+	SHA256    []byte         `cbor:"1,keyasint"`
+	Size      int64          `cbor:"2,keyasint"` // bytes
+	Owner     hongyan.UserID `cbor:"3,keyasint"` // who uploaded it
+	CreatedMS int64          `cbor:"4,keyasint"`
+	Name      string         `cbor:"5,keyasint,omitempty"` // for people
+	MIME      string         `cbor:"6,keyasint,omitempty"`
+	Width     uint32         `cbor:"7,keyasint,omitempty"` // pixels, of an image
+	Height    uint32         `cbor:"8,keyasint,omitempty"`
+	Thumbnail bool           `cbor:"9,keyasint,omitempty"` // there is one on the disk
+}
+
+// MediaUse is how much an account has uploaded.
+type MediaUse struct {
+	Bytes   int64 `cbor:"1,keyasint"`
+	Objects int64 `cbor:"2,keyasint"`
+}
+
+// MediaRef is the reference of an uploaded object.
+type MediaRef [16]byte
+
 // The tables.
 var (
 	Accounts      = table[hongyan.UserID, Account]{tabAccount, userKey}
@@ -165,6 +187,8 @@ var (
 	Settings      = table[SettingName, []byte]{tabSetting, settingKey}
 	APIKeys       = table[uint64, APIKey]{tabAPIKey, num64}
 	Invitations   = table[string, Invitation]{tabInvitation, textKey}
+	Medias        = table[MediaRef, Media]{tabMedia, mediaKey}
+	MediaUses     = table[hongyan.UserID, MediaUse]{tabMediaUse, userKey} // account 0 stands for all of them together
 	Meta          = table[string, []byte]{tabMeta, textKey}
 )
 
@@ -191,6 +215,7 @@ type SettingName struct {
 
 func userKey(b []byte, u hongyan.UserID) []byte   { return num64(b, uint64(u)) }
 func groupKey(b []byte, g hongyan.GroupID) []byte { return num64(b, uint64(g)) }
+func mediaKey(b []byte, m MediaRef) []byte        { return append(b, m[:]...) }
 func textKey(b []byte, s string) []byte           { return append(b, s...) }
 func pairKey(b []byte, p Pair) []byte             { return num64(num64(b, uint64(p.User)), uint64(p.Other)) }
 func partKey(b []byte, p Part) []byte             { return conversation(num64(b, uint64(p.User)), p.Conversation) }
