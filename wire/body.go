@@ -58,6 +58,12 @@ type (
 	ReadersReply           = pb.ReadersReply
 	SetSettingRequest      = pb.SetSettingRequest
 	SetSettingReply        = pb.SetSettingReply
+	Signal                 = pb.Signal
+	Typing                 = pb.Typing
+	TypingRequest          = pb.TypingRequest
+	TypingReply            = pb.TypingReply
+	SearchRequest          = pb.SearchRequest
+	SearchReply            = pb.SearchReply
 
 	// account.proto
 	Profile              = pb.Profile
@@ -106,23 +112,31 @@ type (
 	DissolveReply       = pb.DissolveReply
 
 	// session.proto
-	Close            = pb.Close
-	Device           = pb.Device
-	Devices          = pb.Devices
-	RegisterRequest  = pb.RegisterRequest
-	LoginRequest     = pb.LoginRequest
-	LoginReply       = pb.LoginReply
-	AuthRequest      = pb.AuthRequest
-	AuthReply        = pb.AuthReply
-	Hints            = pb.Hints
-	LogoutRequest    = pb.LogoutRequest
-	LogoutReply      = pb.LogoutReply
-	DevicesRequest   = pb.DevicesRequest
-	DevicesReply     = pb.DevicesReply
-	KickRequest      = pb.KickRequest
-	KickReply        = pb.KickReply
-	HeartbeatRequest = pb.HeartbeatRequest
-	HeartbeatReply   = pb.HeartbeatReply
+	Close              = pb.Close
+	Device             = pb.Device
+	Devices            = pb.Devices
+	RegisterRequest    = pb.RegisterRequest
+	LoginRequest       = pb.LoginRequest
+	LoginReply         = pb.LoginReply
+	AuthRequest        = pb.AuthRequest
+	AuthReply          = pb.AuthReply
+	Hints              = pb.Hints
+	LogoutRequest      = pb.LogoutRequest
+	LogoutReply        = pb.LogoutReply
+	DevicesRequest     = pb.DevicesRequest
+	DevicesReply       = pb.DevicesReply
+	KickRequest        = pb.KickRequest
+	KickReply          = pb.KickReply
+	HeartbeatRequest   = pb.HeartbeatRequest
+	HeartbeatReply     = pb.HeartbeatReply
+	AskLoginRequest    = pb.AskLoginRequest
+	AskLoginReply      = pb.AskLoginReply
+	AwaitLoginRequest  = pb.AwaitLoginRequest
+	AwaitLoginReply    = pb.AwaitLoginReply
+	ReadLoginRequest   = pb.ReadLoginRequest
+	ReadLoginReply     = pb.ReadLoginReply
+	AnswerLoginRequest = pb.AnswerLoginRequest
+	AnswerLoginReply   = pb.AnswerLoginReply
 
 	// admin.proto
 	CreateAccountRequest    = pb.CreateAccountRequest
@@ -152,6 +166,7 @@ type (
 	SendToName         = pb.SendRequest_Name
 	AskUser            = pb.AskContactRequest_User // AskContactRequest.Target
 	AskName            = pb.AskContactRequest_Name
+	SignalTyping       = pb.Signal_Typing // Signal.What
 )
 
 // Enumerations that appear in requests, or in bodies that have no counterpart among the words of package hongyan.
@@ -161,6 +176,15 @@ type (
 	JoinPolicy  = pb.Group_Policy // CreateGroupRequest.Policy, SetGroupRequest.Policy
 	ResetReason = pb.Reset_Reason
 	CloseReason = pb.Close_Reason
+	LoginState  = pb.AwaitLoginReply_State // AwaitLoginRequest.Known, AwaitLoginReply.State
+)
+
+// How far a login by code is.
+const (
+	LoginWaiting  = pb.AwaitLoginReply_WAITING
+	LoginScanned  = pb.AwaitLoginReply_SCANNED
+	LoginAccepted = pb.AwaitLoginReply_ACCEPTED
+	LoginDeclined = pb.AwaitLoginReply_DECLINED
 )
 
 // Why a key could not be continued.

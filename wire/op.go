@@ -21,14 +21,18 @@ func (op Op) Reply() Op { return op + ReplyOffset }
 const (
 
 	// Who is there.
-	OpRegister    Op = 1 // creates an account and logs this device in
-	OpLogin       Op = 2 // logs a device in by password
-	OpAuth        Op = 3 // says who the connection is, by device token, ticket or server API key
-	OpLogout      Op = 4 // ends this device
-	OpDevices     Op = 5 // lists the account's devices
-	OpHeartbeat   Op = 6 // keeps the link alive; may acknowledge, tells what is newer
-	OpKick        Op = 7 // ends another device of the account
-	OpSetPassword Op = 8 // changes one's own password and ends the other devices
+	OpRegister    Op = 1  // creates an account and logs this device in
+	OpLogin       Op = 2  // logs a device in by password
+	OpAuth        Op = 3  // says who the connection is, by device token, ticket or server API key
+	OpLogout      Op = 4  // ends this device
+	OpDevices     Op = 5  // lists the account's devices
+	OpHeartbeat   Op = 6  // keeps the link alive; may acknowledge, tells what is newer
+	OpKick        Op = 7  // ends another device of the account
+	OpSetPassword Op = 8  // changes one's own password and ends the other devices
+	OpAskLogin    Op = 9  // asks for a login that another device confirms
+	OpAwaitLogin  Op = 10 // asks how far that is, and brings the login
+	OpReadLogin   Op = 11 // reads who asks for a login
+	OpAnswerLogin Op = 12 // confirms or declines it
 
 	// Sync.
 	OpSync            Op = 20 // brings the changes after a SyncKey
@@ -41,11 +45,13 @@ const (
 	OpSetConversation Op = 27 // pins, mutes or hides a conversation
 	OpReaders         Op = 28 // counts who has received and read a message
 	OpSetSetting      Op = 29 // stores a value that one's devices share
+	OpSearch          Op = 33 // looks for messages by their words
 
 	// Messages.
 	OpSend   Op = 40 // sends a message
 	OpRecall Op = 41 // takes a message back
 	OpRemove Op = 42 // deletes messages for oneself
+	OpTyping Op = 43 // tells the others that one is writing
 
 	// Accounts and contacts.
 	OpProfiles      Op = 60 // looks accounts up by id or name
@@ -89,6 +95,8 @@ const (
 	OpNotify Op = 30
 	// OpClose is the last frame before the server closes a link: sequence 0, a Close body.
 	OpClose Op = 31
+	// OpSignal is something of the moment, which no log keeps: sequence 0, a Signal body, no answer expected.
+	OpSignal Op = 32
 )
 
 // Access says who may ask for an operation.
@@ -119,6 +127,10 @@ var Operations = []Operation{
 	{OpHeartbeat, "Heartbeat", Anyone, body[pb.HeartbeatRequest], body[pb.HeartbeatReply]},
 	{OpKick, "Kick", User, body[pb.KickRequest], body[pb.KickReply]},
 	{OpSetPassword, "SetPassword", User, body[pb.SetPasswordRequest], body[pb.SetPasswordReply]},
+	{OpAskLogin, "AskLogin", Anyone, body[pb.AskLoginRequest], body[pb.AskLoginReply]},
+	{OpAwaitLogin, "AwaitLogin", Anyone, body[pb.AwaitLoginRequest], body[pb.AwaitLoginReply]},
+	{OpReadLogin, "ReadLogin", User, body[pb.ReadLoginRequest], body[pb.ReadLoginReply]},
+	{OpAnswerLogin, "AnswerLogin", User, body[pb.AnswerLoginRequest], body[pb.AnswerLoginReply]},
 	{OpSync, "Sync", User, body[pb.SyncRequest], body[pb.SyncReply]},
 	{OpAck, "Ack", User, body[pb.AckRequest], body[pb.AckReply]},
 	{OpBackfill, "Backfill", User, body[pb.BackfillRequest], body[pb.BackfillReply]},
@@ -129,9 +141,11 @@ var Operations = []Operation{
 	{OpSetConversation, "SetConversation", User, body[pb.SetConversationRequest], body[pb.SetConversationReply]},
 	{OpReaders, "Readers", User, body[pb.ReadersRequest], body[pb.ReadersReply]},
 	{OpSetSetting, "SetSetting", User, body[pb.SetSettingRequest], body[pb.SetSettingReply]},
+	{OpSearch, "Search", User, body[pb.SearchRequest], body[pb.SearchReply]},
 	{OpSend, "Send", User, body[pb.SendRequest], body[pb.SendReply]},
 	{OpRecall, "Recall", User, body[pb.RecallRequest], body[pb.RecallReply]},
 	{OpRemove, "Remove", User, body[pb.RemoveRequest], body[pb.RemoveReply]},
+	{OpTyping, "Typing", User, body[pb.TypingRequest], body[pb.TypingReply]},
 	{OpProfiles, "Profiles", User, body[pb.ProfilesRequest], body[pb.ProfilesReply]},
 	{OpSetProfile, "SetProfile", User, body[pb.SetProfileRequest], body[pb.SetProfileReply]},
 	{OpAskContact, "AskContact", User, body[pb.AskContactRequest], body[pb.AskContactReply]},
@@ -191,6 +205,8 @@ func (op Op) String() string {
 		return "Notify"
 	case OpClose:
 		return "Close"
+	case OpSignal:
+		return "Signal"
 	}
 	if o, ok := byOp[op]; ok {
 		return o.Name

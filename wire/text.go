@@ -96,6 +96,8 @@ func bodyOf(op Op) proto.Message {
 		return new(Notify)
 	case OpClose:
 		return new(Close)
+	case OpSignal:
+		return new(Signal)
 	}
 	if row, ok := Lookup(op); ok {
 		return row.NewRequest()

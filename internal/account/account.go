@@ -68,12 +68,13 @@ const (
 type Service struct {
 	shard    *inbox.Shard
 	throttle *auth.Throttle
+	codes    *codeLogins
 	config   Config
 }
 
 // New makes the service of a shard.
 func New(s *inbox.Shard, c Config) *Service {
-	return &Service{s, auth.NewThrottle(c.Now()), c}
+	return &Service{s, auth.NewThrottle(c.Now()), newCodeLogins(), c}
 }
 
 // Peer is what is known of the connection that asks.

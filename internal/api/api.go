@@ -40,7 +40,7 @@ const (
 	MaxBodyUnauth  = wire.MaxFrameUnauth // of one that comes without a token
 	BodyTime       = time.Minute         // for a whole body to arrive
 	BodyTimeUnauth = 10 * time.Second    // for one that comes without a token
-	MaxHeld        = 20_000              // Syncs that are held for news at a time, those of streams included
+	MaxHeld        = 20_000              // requests that are held for news at a time, those of streams included
 	MaxHeldBody    = 4096                // bytes of each, as protobuf: enough for any key
 )
 

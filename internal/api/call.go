@@ -19,9 +19,9 @@ type Request struct {
 	Body   []byte // protobuf, as on the long link; not kept
 }
 
-// Start performs a request and gives the answer to done, once, on whatever goroutine has it. A Sync that waits may be
-// held for up to operation.MaxWait, and costs no goroutine meanwhile; release, which may be called at any time, has it
-// answered now.
+// Start performs a request and gives the answer to done, once, on whatever goroutine has it. A Sync or an AwaitLogin that
+// waits may be held for up to operation.MaxWait, and costs no goroutine meanwhile; release, which may be called at any
+// time, has it answered now.
 func (a *API) Start(q Request, done func(operation.Reply, error)) (release func()) {
 	if !waits(q) {
 		a.desk.Do(q.Caller, q.Op, q.Body, done)
@@ -33,16 +33,19 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 		return func() {}
 	}
 	desk := *a.desk
-	desk.Park = h.park(a.desk.Park)
+	if q.Op == wire.OpSync {
+		desk.Park = h.park(a.desk.Park)
+	} else {
+		desk.After = h.after(a.desk.After)
+	}
 	c, token := q.Caller, q.Token // and not the body, while it is held
 	desk.Do(q.Caller, q.Op, q.Body, func(r operation.Reply, err error) {
 		a.held.leave(h)
-		page, _ := r.Body.(*wire.SyncReply)
 		switch code := hongyan.CodeOf(err); {
-		case a.held.leaving() && (err == nil && empty(page) || code == hongyan.Busy): // busy with all that is answered now
+		case a.held.leaving() && (err == nil && empty(r) || code == hongyan.Busy): // busy with all that is answered now
 			done(operation.Reply{}, a.held.leavingError())
-		case err != nil:
-			done(operation.Reply{}, err)
+		case err != nil || q.Op != wire.OpSync:
+			done(r, err)
 		default:
 			a.stillThere(c, token, r, done)
 		}
@@ -53,23 +56,37 @@ func (a *API) Start(q Request, done func(operation.Reply, error)) (release func(
 
 // waits reports whether a request may be held.
 func waits(q Request) bool {
-	if q.Op != wire.OpSync {
-		return false
+	switch q.Op {
+	case wire.OpSync:
+		var s wire.SyncRequest
+		return wire.Unmarshal(q.Body, &s) == nil && s.WaitMs > 0
+	case wire.OpAwaitLogin:
+		var l wire.AwaitLoginRequest
+		return wire.Unmarshal(q.Body, &l) == nil && l.WaitMs > 0
 	}
-	var s wire.SyncRequest
-	return wire.Unmarshal(q.Body, &s) == nil && s.WaitMs > 0
+	return false
 }
 
-// empty reports whether a page brings nothing.
-func empty(page *wire.SyncReply) bool {
+// empty reports whether an answer brings nothing that ends a wait.
+func empty(r operation.Reply) bool {
+	switch b := r.Body.(type) {
+	case *wire.SyncReply:
+		return emptyPage(b)
+	case *wire.AwaitLoginReply:
+		return b.State == wire.LoginWaiting || b.State == wire.LoginScanned
+	}
+	return false
+}
+
+func emptyPage(page *wire.SyncReply) bool {
 	return len(page.GetChanges()) == 0 && page.GetReset_() == nil && !page.GetMore()
 }
 
 // hold makes room for a request that waits.
 func (a *API) hold(q Request) (*hold, error) {
 	if len(q.Body) > MaxHeldBody {
-		return nil, hongyan.Errorf(hongyan.TooLarge, "the body of a Sync that waits has more than %d bytes", MaxHeldBody).
-			WithHint("name every type once, or do not wait")
+		return nil, hongyan.Errorf(hongyan.TooLarge, "the body of a %s that waits has more than %d bytes", q.Op, MaxHeldBody).
+			WithHint("send what is needed once, or do not wait")
 	}
 	return a.held.enter()
 }

@@ -20,6 +20,7 @@ import (
 const (
 	MaxStreams          = 10_000
 	MaxStreamsOfAccount = 16
+	MaxSignals          = 16                     // that wait for a stream to be written; more are dropped
 	streamBeat          = 20 * time.Second       // between two signs of life
 	streamPause         = 500 * time.Millisecond // before it looks again, where it was woken for nothing
 	streamRetry         = 2 * time.Second        // after which a browser is to come back, if nobody says otherwise
@@ -101,6 +102,13 @@ func (x *exchange) events() {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // for nginx, which would keep the events
 	x.api.metrics.answered("OK")
+	x.signals = make(chan *wire.Signal, MaxSignals)
+	defer x.api.desk.Listen(x.caller.User, func(s *wire.Signal) {
+		select {
+		case x.signals <- s:
+		default:
+		}
+	})()
 	if x.event(append(appendRetry(nil, streamRetry.Milliseconds()), '\n')) == nil {
 		x.stream(page)
 	}
@@ -117,7 +125,7 @@ func (x *exchange) stream(page *wire.SyncReply) {
 		if err == nil {
 			page, err = x.pull(page.Key, streamBeat)
 		}
-		if err == nil && empty(page) && time.Since(began) < streamBeat/2 {
+		if err == nil && emptyPage(page) && time.Since(began) < streamBeat/2 {
 			err = x.pause()
 		}
 		if errors.Is(err, errGone) {
@@ -132,13 +140,22 @@ func (x *exchange) stream(page *wire.SyncReply) {
 
 // encodeEvent writes a page as an event (HTML Standard §9.2.6), or as a comment if it brings nothing.
 func encodeEvent(page *wire.SyncReply) ([]byte, error) {
-	if empty(page) {
+	if emptyPage(page) {
 		return []byte(":\n\n"), nil
 	}
 	b := base64.StdEncoding.AppendEncode([]byte("id: "), page.Key)
 	b = append(b, "\ndata: "...)
 	b, err := protojson.MarshalOptions{}.MarshalAppend(b, page) // which has no line ends
 	return append(b, "\n\n"...), err
+}
+
+// signal writes something of the moment. It has no id: what is to be resumed is the log alone.
+func (x *exchange) signal(s *wire.Signal) error {
+	b, err := protojson.MarshalOptions{}.MarshalAppend([]byte("event: signal\ndata: "), s)
+	if err != nil {
+		return err
+	}
+	return x.event(append(b, "\n\n"...))
 }
 
 // appendRetry writes when a browser is to come back.

@@ -183,6 +183,56 @@ func TestAStreamAcknowledgesNothing(t *testing.T) {
 	eventually(t, "the receipt", func() bool { return delivered() == 1 })
 }
 
+func TestAStreamBringsSignals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	anna, bert := w.register("anna"), w.register("bert")
+	sent := bert.send("anna", "one")
+	s, _ := w.open(t, "", anna.bearer()...)
+	s.next()
+	ask(bert, wire.OpTyping, &wire.TypingRequest{Conversation: sent.Conversation}, new(wire.TypingReply)) // it listens since before its first event
+	if name, ok := s.field("event"); !ok || name != "signal" {
+		t.Fatalf("the event is %q", name)
+	}
+	data, _ := s.field("data")
+	signal := new(wire.Signal)
+	if err := protojson.Unmarshal([]byte(data), signal); err != nil || signal.GetTyping().GetConversation() != sent.Conversation {
+		t.Errorf("%v in %q", err, data)
+	}
+	bert.send("anna", "two")
+	if _, page := s.next(); len(page.Changes) == 0 {
+		t.Error("what is said then does not come")
+	}
+}
+
+func TestAHeldLoginByCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	anna := w.register("anna")
+	nobody := &device{world: w, token: "hyd_old"}
+	asked := ask(nobody, wire.OpAskLogin, &wire.AskLoginRequest{Device: &wire.Device{Class: 4}}, new(wire.AskLoginReply))
+	states := make(chan wire.LoginState)
+	go func() {
+		r := ask(nobody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, WaitMs: 20_000}, new(wire.AwaitLoginReply))
+		states <- r.State
+	}()
+	eventually(t, "the request", func() bool { return w.api.held.count() == 1 })
+	ask(anna, wire.OpReadLogin, &wire.ReadLoginRequest{Code: asked.Code}, new(wire.ReadLoginReply))
+	if got := <-states; got != wire.LoginScanned {
+		t.Errorf("the state is %v", got)
+	}
+	problems := make(chan answer)
+	go func() {
+		problems <- w.do("POST", "/v1/await-login", `{"secret":"`+asked.Secret+`","known":"SCANNED","waitMs":20000}`, "Content-Type", "application/json")
+	}()
+	eventually(t, "the request", func() bool { return w.api.held.count() == 1 })
+	w.api.Drain(func() time.Duration { return time.Second })
+	a := <-problems
+	if p := a.problem(t); p.Code != "UNAVAILABLE" {
+		t.Errorf("when the server leaves: %+v", p)
+	}
+}
+
 func TestWhoMayHaveAStream(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "https://friend.example")

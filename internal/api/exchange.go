@@ -28,7 +28,8 @@ type exchange struct {
 	read   bool // the whole body was read
 	// streamUntil is when the token of a stream expires.
 	streamUntil time.Time
-	replaced    chan struct{} // closed when a stream has to end; nil for other requests
+	replaced    chan struct{}     // closed when a stream has to end; nil for other requests
+	signals     chan *wire.Signal // for a stream; nil for other requests
 }
 
 // ServeHTTP answers a request below Prefix.
@@ -136,7 +137,11 @@ func (x *exchange) finish(mediaType string, body []byte, err error) {
 // identifies reports whether an operation says who is there by what is in its body. A token beside it, which may be an
 // old one, does not count.
 func identifies(op wire.Op) bool {
-	return op == wire.OpRegister || op == wire.OpLogin || op == wire.OpAuth
+	switch op {
+	case wire.OpRegister, wire.OpLogin, wire.OpAuth, wire.OpAskLogin, wire.OpAwaitLogin:
+		return true
+	}
+	return false
 }
 
 // authenticate finds out who asks for an operation, before its body is read.
@@ -221,14 +226,21 @@ func (x *exchange) ask(q Request) (operation.Reply, error) {
 	}
 	got := make(chan result, 1)
 	release := x.api.Start(q, func(r operation.Reply, err error) { got <- result{r, err} })
-	select {
-	case r := <-got:
-		return r.r, r.err
-	case <-x.r.Context().Done():
-		release()
-		return operation.Reply{}, errGone
-	case <-x.replaced:
-		release()
-		return operation.Reply{}, errReplaced
+	for {
+		select {
+		case r := <-got:
+			return r.r, r.err
+		case <-x.r.Context().Done():
+			release()
+			return operation.Reply{}, errGone
+		case <-x.replaced:
+			release()
+			return operation.Reply{}, errReplaced
+		case s := <-x.signals:
+			if x.signal(s) != nil {
+				release()
+				return operation.Reply{}, errGone
+			}
+		}
 	}
 }

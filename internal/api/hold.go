@@ -98,6 +98,16 @@ func (h *hold) park(park func(hongyan.UserID, func()) func()) func(hongyan.UserI
 	}
 }
 
+// after does the same with what wakes a request when its time is over.
+func (h *hold) after(after func(time.Duration, func()) func()) func(time.Duration, func()) func() {
+	return func(d time.Duration, wake func()) (stop func()) {
+		h.mu.Lock()
+		h.wake = wake
+		h.mu.Unlock()
+		return after(d, wake)
+	}
+}
+
 // begun says that the request is on its way. Before that nothing can be woken: the desk parks under its own lock.
 func (h *hold) begun() { h.set(func() { h.started = true }) }
 

@@ -77,7 +77,7 @@ func newWorldWith(tb testing.TB, c Config) *world {
 			Slow:  func(job func(context.Context)) error { go job(context.Background()); return nil },
 			Ended: hub.Ended,
 		}),
-		Now: time.Now, Hints: &wire.Hints{MaxFrame: wire.MaxFrame}, Pin: func() string { return "" }, Park: hub.Park,
+		Now: time.Now, Hints: &wire.Hints{MaxFrame: wire.MaxFrame}, Pin: func() string { return "" }, Park: hub.Park, Signal: hub.Signal, Listen: hub.Listen,
 		After: func(d time.Duration, f func()) func() {
 			t := time.AfterFunc(d, f)
 			return func() { t.Stop() }

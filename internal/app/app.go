@@ -169,7 +169,7 @@ func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
 			MaxFrame: wire.MaxFrame,
 		},
 		Pin:  s.selfSignedPin,
-		Park: s.hub.Park,
+		Park: s.hub.Park, Signal: s.hub.Signal, Listen: s.hub.Listen,
 		After: func(d time.Duration, f func()) func() {
 			t := time.AfterFunc(d, f)
 			return func() { t.Stop() }

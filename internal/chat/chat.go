@@ -63,6 +63,7 @@ type Service struct {
 	config Config
 	random io.Reader
 	acked  *lru.Cache[Caller, hongyan.Version] // what devices have acknowledged, as far as it is remembered
+	typed  *lru.Cache[typist, int64]           // when somebody was last told, Unix milliseconds
 }
 
 // New makes the service of a shard.
@@ -71,7 +72,11 @@ func New(s *inbox.Shard, c Config, random io.Reader) *Service {
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return &Service{s, c, random, acked}
+	typed, err := lru.New[typist, int64](CachedTyping)
+	if err != nil {
+		panic(err)
+	}
+	return &Service{s, c, random, acked, typed}
 }
 
 // none is the result of what only succeeds or fails.

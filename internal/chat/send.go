@@ -75,7 +75,7 @@ func (s *Service) send(tx *inbox.Tx, c Caller, d *Draft, conversation hongyan.Co
 	if err := tx.Accepting(); err != nil {
 		return Sent{}, err
 	}
-	members, err := s.mayWrite(tx, c.User, conversation)
+	members, err := s.mayWrite(tx, tx.NowMS(), c.User, conversation)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -96,13 +96,13 @@ func (s *Service) send(tx *inbox.Tx, c Caller, d *Draft, conversation hongyan.Co
 }
 
 // mayWrite returns who gets a message of u in the conversation, or why u may not write there.
-func (s *Service) mayWrite(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID) ([]hongyan.UserID, error) {
+func (s *Service) mayWrite(r store.Reader, nowMS int64, u hongyan.UserID, c hongyan.ConversationID) ([]hongyan.UserID, error) {
 	if g, ok := c.Group(); ok {
-		group, err := liveGroup(tx, g, u)
+		group, err := liveGroup(r, g, u)
 		if err != nil {
 			return nil, err
 		}
-		if err := maySpeak(group, u, tx.NowMS()); err != nil {
+		if err := maySpeak(group, u, nowMS); err != nil {
 			return nil, err
 		}
 		return memberIDs(group), nil
@@ -114,10 +114,10 @@ func (s *Service) mayWrite(tx *inbox.Tx, u hongyan.UserID, c hongyan.Conversatio
 	if peer == u {
 		return []hongyan.UserID{u}, nil
 	}
-	if _, err := account(tx, peer); err != nil {
+	if _, err := account(r, peer); err != nil {
 		return nil, err
 	}
-	theirs, err := store.Contacts.Get(tx, store.Pair{User: peer, Other: u})
+	theirs, err := store.Contacts.Get(r, store.Pair{User: peer, Other: u})
 	switch {
 	case err != nil:
 		return nil, err

@@ -79,6 +79,7 @@ func TestEveryOperation(t *testing.T) {
 	t.Parallel()
 	f := newFlow(t)
 	f.sessions()
+	f.codes()
 	f.messages()
 	f.contacts()
 	f.groups()
@@ -112,6 +113,39 @@ func (f *flow) sessions() {
 	}
 }
 
+func (f *flow) codes() {
+	lena, _ := f.register("lena")
+	asked := must[*wire.AskLoginReply](f, anybody, wire.OpAskLogin, &wire.AskLoginRequest{
+		Device: &wire.Device{Name: "browser", Class: device(hongyan.ClassWeb).Class},
+	})
+	f.check(asked.Code != "" && asked.Secret != "" && asked.ExpiresMs > f.Now().UnixMilli(), "AskLogin", asked)
+	waiting := must[*wire.AwaitLoginReply](f, anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, Known: wire.LoginDeclined})
+	f.check(waiting.State == wire.LoginWaiting && waiting.By == nil, "AwaitLogin", waiting)
+
+	held := f.Begin(anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, WaitMs: 1 << 31})
+	read := must[*wire.ReadLoginReply](f, lena, wire.OpReadLogin, &wire.ReadLoginRequest{Code: asked.Code})
+	f.check(read.Device.Name == "browser" && read.AskedMs == f.Now().UnixMilli(), "ReadLogin", read)
+	r, err := held()
+	scanned, _ := r.Body.(*wire.AwaitLoginReply)
+	f.check(err == nil && scanned.GetState() == wire.LoginScanned && scanned.By.Name == "lena" && f.Timers() == 0, "AwaitLogin", r)
+
+	held = f.Begin(anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, Known: wire.LoginScanned, WaitMs: 1 << 31})
+	f.Rest()
+	f.Pass(operation.MaxWait)
+	r, err = held()
+	f.check(err == nil && r.Body.(*wire.AwaitLoginReply).State == wire.LoginScanned, "AwaitLogin that has waited in vain", r)
+
+	must[*wire.AnswerLoginReply](f, lena, wire.OpAnswerLogin, &wire.AnswerLoginRequest{Code: asked.Code, Accept: true})
+	got := must[*wire.AwaitLoginReply](f, anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, Known: wire.LoginScanned})
+	s := got.Login.GetSession()
+	f.check(got.State == wire.LoginAccepted && got.Login.DeviceToken != "" && s.User == uint64(lena.User) && s.Device != uint64(lena.Device),
+		"AwaitLogin", got)
+	must[*wire.AuthReply](f, anybody, wire.OpAuth, &wire.AuthRequest{Token: got.Login.DeviceToken})
+	f.refused(anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Code}, hongyan.NotFound)
+	f.refused(anybody, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: asked.Secret, Known: 9}, hongyan.Invalid)
+	f.refused(anybody, wire.OpAskLogin, &wire.AskLoginRequest{}, hongyan.Invalid)
+}
+
 func (f *flow) messages() {
 	anna, _ := f.register("anna")
 	bert, _ := f.register("bert")
@@ -143,6 +177,14 @@ func (f *flow) messages() {
 	f.check(len(h.Messages) == 1 && h.Messages[0].Ordinal == 3 && !h.More, "History", h)
 	h = must[*wire.HistoryReply](f, bert, wire.OpHistory, &wire.HistoryRequest{Conversation: c, Before: 3, Limit: 5})
 	f.check(len(h.Messages) == 1 && h.Messages[0].Ordinal == 1, "History", h)
+	hits := must[*wire.SearchReply](f, bert, wire.OpSearch, &wire.SearchRequest{Text: "THREE", Conversation: c})
+	f.check(len(hits.Messages) == 1 && hits.Messages[0].Ordinal == 3 && len(hits.Token) == 0 && hits.ReachedMs == f.Now().UnixMilli(), "Search", hits)
+	f.refused(bert, wire.OpSearch, &wire.SearchRequest{Text: " "}, hongyan.Invalid)
+	f.refused(bert, wire.OpSearch, &wire.SearchRequest{Text: "x", Conversation: "x"}, hongyan.Invalid)
+	must[*wire.TypingReply](f, anna, wire.OpTyping, &wire.TypingRequest{Conversation: c})
+	f.check(len(f.Signals) == 1 && f.Signals[0].User == bert.User && f.Signals[0].Signal.GetTyping().GetUser() == uint64(anna.User) &&
+		f.Signals[0].Signal.GetTyping().GetConversation() == c, "Typing", f.Signals)
+	f.refused(anna, wire.OpTyping, &wire.TypingRequest{Conversation: "x"}, hongyan.Invalid)
 	yes, no := true, false
 	must[*wire.SetConversationReply](f, bert, wire.OpSetConversation, &wire.SetConversationRequest{Conversation: c, Pinned: &yes, Muted: &yes, Hidden: &no})
 	must[*wire.ClearHistoryReply](f, bert, wire.OpClearHistory, &wire.ClearHistoryRequest{Conversation: c, Ordinal: 1})

@@ -43,6 +43,10 @@ type Desk struct {
 	Pin func() string
 	// Park calls wake once when the account's log has grown, unless cancelled before.
 	Park func(u hongyan.UserID, wake func()) (cancel func())
+	// Signal tells the live connections of an account something of the moment.
+	Signal func(u hongyan.UserID, s *wire.Signal)
+	// Listen calls hear with every signal for an account, until cancelled. hear must not block.
+	Listen func(u hongyan.UserID, hear func(*wire.Signal)) (cancel func())
 	// After calls f after d, unless stopped before.
 	After func(d time.Duration, f func()) (stop func())
 	// DemandTLS sends the plain connections of an account, or all, to TLS and counts them.
@@ -125,12 +129,16 @@ func init() {
 	handlers = map[wire.Op]handler{
 		wire.OpRegister: on(register), wire.OpLogin: on(login), wire.OpAuth: on(authenticate), wire.OpLogout: on(logout),
 		wire.OpDevices: on(devices), wire.OpHeartbeat: on(heartbeat), wire.OpKick: on(kick), wire.OpSetPassword: on(setPassword),
+		wire.OpAskLogin: on(askLogin), wire.OpAwaitLogin: on(awaitLogin), wire.OpReadLogin: on(readLogin),
+		wire.OpAnswerLogin: on(answerLogin),
 
 		wire.OpSync: on(sync), wire.OpAck: on(ack), wire.OpBackfill: on(backfill), wire.OpHistory: on(history),
 		wire.OpConversations: on(conversations), wire.OpMarkRead: on(markRead), wire.OpClearHistory: on(clearHistory),
 		wire.OpSetConversation: on(setConversation), wire.OpReaders: on(readers), wire.OpSetSetting: on(setSetting),
+		wire.OpSearch: on(search),
 
 		wire.OpSend: on(send), wire.OpRecall: on(recall), wire.OpRemove: on(remove),
+		wire.OpTyping: on(typing),
 
 		wire.OpProfiles: on(profiles), wire.OpSetProfile: on(setProfile), wire.OpAskContact: on(askContact),
 		wire.OpAnswerContact: on(answerContact), wire.OpSetContact: on(setContact),

@@ -1,6 +1,8 @@
 package operation
 
 import (
+	"time"
+
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/internal/chat"
@@ -37,8 +39,12 @@ func (d *Desk) loggedIn(done func(Reply, error)) func(account.Identity, error) {
 			done(Reply{}, err)
 			return
 		}
-		done(Reply{Body: &wire.LoginReply{DeviceToken: id.DeviceToken, Session: d.authReply(id)}, Identity: &id}, nil)
+		done(Reply{Body: d.loginReply(id), Identity: &id}, nil)
 	}
+}
+
+func (d *Desk) loginReply(id account.Identity) *wire.LoginReply {
+	return &wire.LoginReply{DeviceToken: id.DeviceToken, Session: d.authReply(id)}
 }
 
 func (d *Desk) authReply(id account.Identity) *wire.AuthReply {
@@ -90,4 +96,49 @@ func heartbeat(d *Desk, c Caller, q *wire.HeartbeatRequest, done func(Reply, err
 	d.Chat.Beat(c.chat(), key, answer(done, func(b chat.Beat) *wire.HeartbeatReply {
 		return &wire.HeartbeatReply{Head: uint64(b.Head), Newer: b.Newer, TimeMs: d.Now().UnixMilli()}
 	}))
+}
+
+func askLogin(d *Desk, c Caller, q *wire.AskLoginRequest, done func(Reply, error)) {
+	a, err := d.Accounts.AskLogin(c.Peer, newDevice(q.Device))
+	answer(done, func(a account.AskedLogin) *wire.AskLoginReply {
+		return &wire.AskLoginReply{Code: a.Code, Secret: a.Secret, ExpiresMs: a.Expires.UnixMilli()}
+	})(a, err)
+}
+
+func awaitLogin(d *Desk, c Caller, q *wire.AwaitLoginRequest, done func(Reply, error)) {
+	hold := func(wake func()) (stop func()) {
+		return d.After(min(time.Duration(q.WaitMs)*time.Millisecond, MaxWait), wake)
+	}
+	if q.Known < wire.LoginWaiting || q.Known > wire.LoginDeclined {
+		done(Reply{}, hongyan.Errorf(hongyan.Invalid, "known is %d, which is no state of a login", q.Known))
+		return
+	}
+	d.Accounts.AwaitLogin(c.Peer, q.Secret, account.CodeState(q.Known), hold,
+		answer(done, func(p account.CodeProgress) *wire.AwaitLoginReply {
+			r := &wire.AwaitLoginReply{State: wire.LoginState(p.State)}
+			if p.State != account.CodeWaiting {
+				r.By = wire.FromProfile(p.By)
+			}
+			if p.Login != nil {
+				r.Login = d.loginReply(*p.Login)
+			}
+			return r
+		}))
+}
+
+func readLogin(d *Desk, c Caller, q *wire.ReadLoginRequest, done func(Reply, error)) {
+	d.Accounts.ReadLogin(c.User, c.Device, q.Code, answer(done, func(l account.PendingLogin) *wire.ReadLoginReply {
+		r := &wire.ReadLoginReply{
+			Device:  wire.FromDevice(hongyan.Device{Name: l.Device.Name, Class: l.Device.Class}),
+			AskedMs: l.Asked.UnixMilli(),
+		}
+		if l.From.IsValid() {
+			r.Address = l.From.Unmap().String()
+		}
+		return r
+	}))
+}
+
+func answerLogin(d *Desk, c Caller, q *wire.AnswerLoginRequest, done func(Reply, error)) {
+	d.Accounts.AnswerLogin(c.User, c.Device, q.Code, q.Accept, ok(done, &wire.AnswerLoginReply{}))
 }

@@ -122,13 +122,11 @@ func history(d *Desk, c Caller, q *wire.HistoryRequest, done func(Reply, error))
 	d.Chat.History(c.chat(), chat.HistoryQuery{
 		Conversation: id, Before: hongyan.Ordinal(q.Before), After: hongyan.Ordinal(q.After), Limit: q.Limit,
 	}, answer(done, func(h chat.History) *wire.HistoryReply {
-		r := &wire.HistoryReply{More: h.More}
-		for _, m := range h.Messages {
-			r.Messages = append(r.Messages, wire.FromMessage(*m))
-		}
-		return r
+		return &wire.HistoryReply{Messages: wire.FromAll(fromMessage, h.Messages), More: h.More}
 	}))
 }
+
+func fromMessage(m *hongyan.Message) *wire.Message { return wire.FromMessage(*m) }
 
 func conversations(d *Desk, c Caller, q *wire.ConversationsRequest, done func(Reply, error)) {
 	var ids []hongyan.ConversationID

@@ -42,10 +42,13 @@ type Hub struct {
 
 // part holds the accounts whose id falls into it: one lock for all would be one queue for all.
 type part struct {
-	mu       sync.Mutex
-	sessions map[hongyan.UserID][]*Session
-	parked   map[hongyan.UserID][]*parking
+	mu        sync.Mutex
+	sessions  map[hongyan.UserID][]*Session
+	parked    map[hongyan.UserID][]*parking
+	listeners map[hongyan.UserID][]*listener
 }
+
+type listener struct{ hear func(*wire.Signal) }
 
 type parking struct{ wake func() }
 
@@ -59,6 +62,7 @@ func NewHub(c Config) *Hub {
 	for i := range h.parts {
 		h.parts[i].sessions = map[hongyan.UserID][]*Session{}
 		h.parts[i].parked = map[hongyan.UserID][]*parking{}
+		h.parts[i].listeners = map[hongyan.UserID][]*listener{}
 	}
 	return h
 }
@@ -129,6 +133,45 @@ func (h *Hub) Hint(hint inbox.Hint) {
 		}
 	}
 	h.wake(hint.User)
+}
+
+// Signal tells the sessions and listeners of u something of the moment. A link that is full misses it.
+func (h *Hub) Signal(u hongyan.UserID, signal *wire.Signal) {
+	p := h.part(u)
+	p.mu.Lock()
+	sessions := append([]*Session(nil), p.sessions[u]...)
+	listeners := append([]*listener(nil), p.listeners[u]...)
+	p.mu.Unlock()
+	for _, l := range listeners {
+		l.hear(signal)
+	}
+	if len(sessions) == 0 {
+		return
+	}
+	frame, err := wire.Append(nil, wire.OpSignal, 0, signal)
+	if err != nil {
+		return // only for a text that is not UTF-8, which no conversation's id is
+	}
+	for _, s := range sessions {
+		s.signal(frame)
+	}
+}
+
+// Listen calls hear with every signal for u until cancelled. hear must not block.
+func (h *Hub) Listen(u hongyan.UserID, hear func(*wire.Signal)) (cancel func()) {
+	l := &listener{hear}
+	p := h.part(u)
+	p.mu.Lock()
+	p.listeners[u] = append(p.listeners[u], l)
+	p.mu.Unlock()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		list := slices.DeleteFunc(p.listeners[u], func(o *listener) bool { return o == l })
+		if p.listeners[u] = list; len(list) == 0 {
+			delete(p.listeners, u)
+		}
+	}
 }
 
 // wake lets the parked requests of u look again.

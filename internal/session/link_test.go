@@ -91,6 +91,7 @@ func newRig(t *testing.T, c Config, change func(*account.Config)) *rig {
 		}
 	})
 	r.Desk.Desk.Park, r.Desk.Desk.DemandTLS = r.hub.Park, r.hub.DemandTLS
+	r.Desk.Desk.Signal, r.Desk.Desk.Listen = r.hub.Signal, r.hub.Listen
 	r.hub.Use(r.Desk.Desk)
 	r.OnHint = r.hub.Hint
 	return r

@@ -75,6 +75,15 @@ func (s *Session) notify(v hongyan.Version, frame []byte) {
 	s.link.Drained(s.drained)
 }
 
+// signal passes on something of the moment, if the link takes it now.
+func (s *Session) signal(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended && s.draining == nil {
+		s.link.Send(frame)
+	}
+}
+
 // drained says that the link takes notifications again, or took them a moment ago.
 func (s *Session) drained() {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package session
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/wire"
@@ -212,5 +213,51 @@ func TestASlowLinkIsToldWhenItHasDrained(t *testing.T) {
 	bob.drain()
 	if list := bob.pushed(); len(list) != 0 {
 		t.Errorf("told was %v", list)
+	}
+}
+
+// signals returns what was told of the moment since the beginning.
+func (c *conn) signals() (list []*wire.Typing) {
+	c.r.t.Helper()
+	for _, f := range c.frames {
+		if f.Op != wire.OpSignal {
+			continue
+		}
+		s := new(wire.Signal)
+		if err := wire.Unmarshal(f.Body, s); err != nil || f.Seq != 0 {
+			c.r.t.Fatalf("a signal that cannot be read: %v", err)
+		}
+		list = append(list, s.GetTyping())
+	}
+	return list
+}
+
+func TestSignalsReachWhoIsThere(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, nil)
+	alice, bob, carl := r.account("alice"), r.account("bob"), r.account("carl")
+	bob2 := bob.again()
+	alice.says(bob, "hello")
+	var heard []*wire.Signal
+	cancel := r.hub.Listen(bob.user, func(s *wire.Signal) { heard = append(heard, s) })
+	c := hongyan.Direct(alice.user, bob.user).String()
+	alice.must(wire.OpTyping, &wire.TypingRequest{Conversation: c}, nil)
+	for _, who := range []*conn{bob, bob2} {
+		if got := who.signals(); len(got) != 1 || got[0].User != uint64(alice.user) || got[0].Conversation != c {
+			t.Errorf("told is %v", got)
+		}
+	}
+	if len(heard) != 1 || len(alice.signals()) != 0 || len(carl.signals()) != 0 {
+		t.Errorf("a listener heard %v, the writer %v, somebody else %v", heard, alice.signals(), carl.signals())
+	}
+	cancel()
+	r.Advance(time.Minute)
+	bob.full = true
+	alice.must(wire.OpTyping, &wire.TypingRequest{Conversation: c}, nil)
+	if len(heard) != 1 || len(bob.signals()) != 1 || len(bob2.signals()) != 2 {
+		t.Errorf("then a listener that left heard %v, a full link got %v, the other %v", heard, bob.signals(), bob2.signals())
+	}
+	if n := len(r.hub.part(bob.user).listeners); n != 0 {
+		t.Errorf("%d listeners are kept", n)
 	}
 }

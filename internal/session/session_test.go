@@ -199,7 +199,7 @@ func TestAnUnknownOperationIsRefusedAndTheLinkStays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Config{}, nil)
 	alice := r.account("alice")
-	for _, op := range []wire.Op{0, 9, 999, wire.OpNotify, wire.OpClose, wire.OpError, wire.OpSync.Reply(), 1<<32 - 1} {
+	for _, op := range []wire.Op{0, 19, 999, wire.OpNotify, wire.OpClose, wire.OpSignal, wire.OpError, wire.OpSync.Reply(), 1<<32 - 1} {
 		wantCode(t, op.String(), alice.ask(op, nil, nil), hongyan.UnknownOperation)
 	}
 	wantCode(t, "an operator's", alice.ask(wire.OpStatus, nil, nil), hongyan.Forbidden)

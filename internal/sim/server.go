@@ -119,7 +119,7 @@ func (s *server) start() error {
 			},
 			Ended: p.hub.Ended,
 		}),
-		Now: s.now, Hints: hints, Pin: func() string { return "" }, Park: p.hub.Park,
+		Now: s.now, Hints: hints, Pin: func() string { return "" }, Park: p.hub.Park, Signal: p.hub.Signal, Listen: p.hub.Listen,
 		After: func(d time.Duration, f func()) func() {
 			return s.w.after(d, func() {
 				if !p.dead {

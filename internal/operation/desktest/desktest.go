@@ -24,8 +24,16 @@ type Desk struct {
 	*shardtest.Shard
 	Desk *operation.Desk
 
+	Signals []Signal // that were given
+
 	parked []*parking
 	timers []*timer
+}
+
+// Signal is a signal with the account that it is for.
+type Signal struct {
+	User   hongyan.UserID
+	Signal *wire.Signal
 }
 
 type parking struct {
@@ -63,6 +71,8 @@ func New(tb testing.TB, change func(*account.Config)) *Desk {
 		Accounts: account.New(d.Shard.Shard, c),
 		Now:      d.Now, Hints: &wire.Hints{MaxFrame: wire.MaxFrame}, Pin: func() string { return "" },
 		Park: d.park, After: d.after,
+		Signal:    func(u hongyan.UserID, s *wire.Signal) { d.Signals = append(d.Signals, Signal{u, s}) },
+		Listen:    func(hongyan.UserID, func(*wire.Signal)) func() { return func() {} },
 		DemandTLS: func(hongyan.UserID) int { return 0 },
 		Status:    func() *wire.StatusReply { return &wire.StatusReply{} },
 	}

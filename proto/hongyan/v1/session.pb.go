@@ -291,6 +291,58 @@ func (Device_Class) EnumDescriptor() ([]byte, []int) {
 	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{2, 0}
 }
 
+type AwaitLoginReply_State int32
+
+const (
+	AwaitLoginReply_WAITING  AwaitLoginReply_State = 0
+	AwaitLoginReply_SCANNED  AwaitLoginReply_State = 1 // another device has read the code
+	AwaitLoginReply_ACCEPTED AwaitLoginReply_State = 2
+	AwaitLoginReply_DECLINED AwaitLoginReply_State = 3
+)
+
+// Enum value maps for AwaitLoginReply_State.
+var (
+	AwaitLoginReply_State_name = map[int32]string{
+		0: "WAITING",
+		1: "SCANNED",
+		2: "ACCEPTED",
+		3: "DECLINED",
+	}
+	AwaitLoginReply_State_value = map[string]int32{
+		"WAITING":  0,
+		"SCANNED":  1,
+		"ACCEPTED": 2,
+		"DECLINED": 3,
+	}
+)
+
+func (x AwaitLoginReply_State) Enum() *AwaitLoginReply_State {
+	p := new(AwaitLoginReply_State)
+	*p = x
+	return p
+}
+
+func (x AwaitLoginReply_State) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AwaitLoginReply_State) Descriptor() protoreflect.EnumDescriptor {
+	return file_hongyan_v1_session_proto_enumTypes[3].Descriptor()
+}
+
+func (AwaitLoginReply_State) Type() protoreflect.EnumType {
+	return &file_hongyan_v1_session_proto_enumTypes[3]
+}
+
+func (x AwaitLoginReply_State) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AwaitLoginReply_State.Descriptor instead.
+func (AwaitLoginReply_State) EnumDescriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{10, 0}
+}
+
 // The answer to a request that was refused.
 type Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -754,6 +806,426 @@ func (x *LoginReply) GetSession() *AuthReply {
 	return nil
 }
 
+// Asks for a login that another device of the account, to be told its code, confirms.
+type AskLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        *Device                `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // name and class
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskLoginRequest) Reset() {
+	*x = AskLoginRequest{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskLoginRequest) ProtoMessage() {}
+
+func (x *AskLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskLoginRequest.ProtoReflect.Descriptor instead.
+func (*AskLoginRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AskLoginRequest) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+type AskLoginReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`     // for whoever confirms, as a QR code as a rule; useless without the secret
+	Secret        string                 `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"` // for AwaitLogin alone
+	ExpiresMs     int64                  `protobuf:"varint,3,opt,name=expires_ms,json=expiresMs,proto3" json:"expires_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskLoginReply) Reset() {
+	*x = AskLoginReply{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskLoginReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskLoginReply) ProtoMessage() {}
+
+func (x *AskLoginReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskLoginReply.ProtoReflect.Descriptor instead.
+func (*AskLoginReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AskLoginReply) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AskLoginReply) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *AskLoginReply) GetExpiresMs() int64 {
+	if x != nil {
+		return x.ExpiresMs
+	}
+	return 0
+}
+
+// Asks how far a login by code is. Answered at once if that is not what is known, otherwise when it changes or the wait is over.
+type AwaitLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        string                 `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	Known         AwaitLoginReply_State  `protobuf:"varint,2,opt,name=known,proto3,enum=hongyan.v1.AwaitLoginReply_State" json:"known,omitempty"`
+	WaitMs        uint32                 `protobuf:"varint,3,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitLoginRequest) Reset() {
+	*x = AwaitLoginRequest{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitLoginRequest) ProtoMessage() {}
+
+func (x *AwaitLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitLoginRequest.ProtoReflect.Descriptor instead.
+func (*AwaitLoginRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AwaitLoginRequest) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *AwaitLoginRequest) GetKnown() AwaitLoginReply_State {
+	if x != nil {
+		return x.Known
+	}
+	return AwaitLoginReply_WAITING
+}
+
+func (x *AwaitLoginRequest) GetWaitMs() uint32 {
+	if x != nil {
+		return x.WaitMs
+	}
+	return 0
+}
+
+type AwaitLoginReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         AwaitLoginReply_State  `protobuf:"varint,1,opt,name=state,proto3,enum=hongyan.v1.AwaitLoginReply_State" json:"state,omitempty"`
+	By            *Profile               `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`       // whose device has read the code
+	Login         *LoginReply            `protobuf:"bytes,3,opt,name=login,proto3" json:"login,omitempty"` // when accepted; the connection is not identified by it: send Auth
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AwaitLoginReply) Reset() {
+	*x = AwaitLoginReply{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AwaitLoginReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AwaitLoginReply) ProtoMessage() {}
+
+func (x *AwaitLoginReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AwaitLoginReply.ProtoReflect.Descriptor instead.
+func (*AwaitLoginReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AwaitLoginReply) GetState() AwaitLoginReply_State {
+	if x != nil {
+		return x.State
+	}
+	return AwaitLoginReply_WAITING
+}
+
+func (x *AwaitLoginReply) GetBy() *Profile {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
+func (x *AwaitLoginReply) GetLogin() *LoginReply {
+	if x != nil {
+		return x.Login
+	}
+	return nil
+}
+
+// Reads who asks for a login, and tells it that its code was read.
+type ReadLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLoginRequest) Reset() {
+	*x = ReadLoginRequest{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLoginRequest) ProtoMessage() {}
+
+func (x *ReadLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLoginRequest.ProtoReflect.Descriptor instead.
+func (*ReadLoginRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReadLoginRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+type ReadLoginReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        *Device                `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`   // name and class
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"` // of the network that the request came from
+	AskedMs       int64                  `protobuf:"varint,3,opt,name=asked_ms,json=askedMs,proto3" json:"asked_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadLoginReply) Reset() {
+	*x = ReadLoginReply{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadLoginReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadLoginReply) ProtoMessage() {}
+
+func (x *ReadLoginReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadLoginReply.ProtoReflect.Descriptor instead.
+func (*ReadLoginReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReadLoginReply) GetDevice() *Device {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *ReadLoginReply) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *ReadLoginReply) GetAskedMs() int64 {
+	if x != nil {
+		return x.AskedMs
+	}
+	return 0
+}
+
+// Confirms a login, or declines it. Whoever has read it first may.
+type AnswerLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Accept        bool                   `protobuf:"varint,2,opt,name=accept,proto3" json:"accept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerLoginRequest) Reset() {
+	*x = AnswerLoginRequest{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerLoginRequest) ProtoMessage() {}
+
+func (x *AnswerLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerLoginRequest.ProtoReflect.Descriptor instead.
+func (*AnswerLoginRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AnswerLoginRequest) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AnswerLoginRequest) GetAccept() bool {
+	if x != nil {
+		return x.Accept
+	}
+	return false
+}
+
+type AnswerLoginReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AnswerLoginReply) Reset() {
+	*x = AnswerLoginReply{}
+	mi := &file_hongyan_v1_session_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AnswerLoginReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AnswerLoginReply) ProtoMessage() {}
+
+func (x *AnswerLoginReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_session_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AnswerLoginReply.ProtoReflect.Descriptor instead.
+func (*AnswerLoginReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{14}
+}
+
 type AuthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"` // a device token, a ticket or a server API key
@@ -763,7 +1235,7 @@ type AuthRequest struct {
 
 func (x *AuthRequest) Reset() {
 	*x = AuthRequest{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[7]
+	mi := &file_hongyan_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +1247,7 @@ func (x *AuthRequest) String() string {
 func (*AuthRequest) ProtoMessage() {}
 
 func (x *AuthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[7]
+	mi := &file_hongyan_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +1260,7 @@ func (x *AuthRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthRequest.ProtoReflect.Descriptor instead.
 func (*AuthRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{7}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AuthRequest) GetToken() string {
@@ -818,7 +1290,7 @@ type AuthReply struct {
 
 func (x *AuthReply) Reset() {
 	*x = AuthReply{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[8]
+	mi := &file_hongyan_v1_session_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1302,7 @@ func (x *AuthReply) String() string {
 func (*AuthReply) ProtoMessage() {}
 
 func (x *AuthReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[8]
+	mi := &file_hongyan_v1_session_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1315,7 @@ func (x *AuthReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuthReply.ProtoReflect.Descriptor instead.
 func (*AuthReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{8}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AuthReply) GetUser() uint64 {
@@ -923,7 +1395,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[9]
+	mi := &file_hongyan_v1_session_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1407,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[9]
+	mi := &file_hongyan_v1_session_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1420,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{9}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hints) GetHeartbeatMinMs() uint32 {
@@ -994,7 +1466,7 @@ type LogoutRequest struct {
 
 func (x *LogoutRequest) Reset() {
 	*x = LogoutRequest{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[10]
+	mi := &file_hongyan_v1_session_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1478,7 @@ func (x *LogoutRequest) String() string {
 func (*LogoutRequest) ProtoMessage() {}
 
 func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[10]
+	mi := &file_hongyan_v1_session_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1491,7 @@ func (x *LogoutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogoutRequest.ProtoReflect.Descriptor instead.
 func (*LogoutRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{18}
 }
 
 type LogoutReply struct {
@@ -1030,7 +1502,7 @@ type LogoutReply struct {
 
 func (x *LogoutReply) Reset() {
 	*x = LogoutReply{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[11]
+	mi := &file_hongyan_v1_session_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1514,7 @@ func (x *LogoutReply) String() string {
 func (*LogoutReply) ProtoMessage() {}
 
 func (x *LogoutReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[11]
+	mi := &file_hongyan_v1_session_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1527,7 @@ func (x *LogoutReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogoutReply.ProtoReflect.Descriptor instead.
 func (*LogoutReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{19}
 }
 
 type DevicesRequest struct {
@@ -1066,7 +1538,7 @@ type DevicesRequest struct {
 
 func (x *DevicesRequest) Reset() {
 	*x = DevicesRequest{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[12]
+	mi := &file_hongyan_v1_session_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1550,7 @@ func (x *DevicesRequest) String() string {
 func (*DevicesRequest) ProtoMessage() {}
 
 func (x *DevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[12]
+	mi := &file_hongyan_v1_session_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1563,7 @@ func (x *DevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DevicesRequest.ProtoReflect.Descriptor instead.
 func (*DevicesRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{12}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{20}
 }
 
 type DevicesReply struct {
@@ -1104,7 +1576,7 @@ type DevicesReply struct {
 
 func (x *DevicesReply) Reset() {
 	*x = DevicesReply{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[13]
+	mi := &file_hongyan_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1588,7 @@ func (x *DevicesReply) String() string {
 func (*DevicesReply) ProtoMessage() {}
 
 func (x *DevicesReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[13]
+	mi := &file_hongyan_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1601,7 @@ func (x *DevicesReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DevicesReply.ProtoReflect.Descriptor instead.
 func (*DevicesReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{13}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DevicesReply) GetDevices() []*Device {
@@ -1155,7 +1627,7 @@ type KickRequest struct {
 
 func (x *KickRequest) Reset() {
 	*x = KickRequest{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[14]
+	mi := &file_hongyan_v1_session_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1639,7 @@ func (x *KickRequest) String() string {
 func (*KickRequest) ProtoMessage() {}
 
 func (x *KickRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[14]
+	mi := &file_hongyan_v1_session_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1652,7 @@ func (x *KickRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickRequest.ProtoReflect.Descriptor instead.
 func (*KickRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{14}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KickRequest) GetDevice() uint64 {
@@ -1198,7 +1670,7 @@ type KickReply struct {
 
 func (x *KickReply) Reset() {
 	*x = KickReply{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[15]
+	mi := &file_hongyan_v1_session_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1682,7 @@ func (x *KickReply) String() string {
 func (*KickReply) ProtoMessage() {}
 
 func (x *KickReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[15]
+	mi := &file_hongyan_v1_session_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1695,7 @@ func (x *KickReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickReply.ProtoReflect.Descriptor instead.
 func (*KickReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{15}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{23}
 }
 
 // The body is optional: a heartbeat without one is answered without one.
@@ -1236,7 +1708,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[16]
+	mi := &file_hongyan_v1_session_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1720,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[16]
+	mi := &file_hongyan_v1_session_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1733,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{16}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HeartbeatRequest) GetKey() []byte {
@@ -1282,7 +1754,7 @@ type HeartbeatReply struct {
 
 func (x *HeartbeatReply) Reset() {
 	*x = HeartbeatReply{}
-	mi := &file_hongyan_v1_session_proto_msgTypes[17]
+	mi := &file_hongyan_v1_session_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1766,7 @@ func (x *HeartbeatReply) String() string {
 func (*HeartbeatReply) ProtoMessage() {}
 
 func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_session_proto_msgTypes[17]
+	mi := &file_hongyan_v1_session_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1779,7 @@ func (x *HeartbeatReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatReply.ProtoReflect.Descriptor instead.
 func (*HeartbeatReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{17}
+	return file_hongyan_v1_session_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *HeartbeatReply) GetHead() uint64 {
@@ -1336,7 +1808,7 @@ var File_hongyan_v1_session_proto protoreflect.FileDescriptor
 const file_hongyan_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"\x18hongyan/v1/session.proto\x12\n" +
-	"hongyan.v1\"\x9f\x01\n" +
+	"hongyan.v1\x1a\x18hongyan/v1/account.proto\"\x9f\x01\n" +
 	"\x05Error\x12$\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x10.hongyan.v1.CodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -1402,7 +1874,37 @@ const file_hongyan_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"LoginReply\x12!\n" +
 	"\fdevice_token\x18\x01 \x01(\tR\vdeviceToken\x12/\n" +
-	"\asession\x18\x02 \x01(\v2\x15.hongyan.v1.AuthReplyR\asession\"#\n" +
+	"\asession\x18\x02 \x01(\v2\x15.hongyan.v1.AuthReplyR\asession\"=\n" +
+	"\x0fAskLoginRequest\x12*\n" +
+	"\x06device\x18\x01 \x01(\v2\x12.hongyan.v1.DeviceR\x06device\"Z\n" +
+	"\rAskLoginReply\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\x12\x1d\n" +
+	"\n" +
+	"expires_ms\x18\x03 \x01(\x03R\texpiresMs\"}\n" +
+	"\x11AwaitLoginRequest\x12\x16\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\x127\n" +
+	"\x05known\x18\x02 \x01(\x0e2!.hongyan.v1.AwaitLoginReply.StateR\x05known\x12\x17\n" +
+	"\await_ms\x18\x03 \x01(\rR\x06waitMs\"\xdc\x01\n" +
+	"\x0fAwaitLoginReply\x127\n" +
+	"\x05state\x18\x01 \x01(\x0e2!.hongyan.v1.AwaitLoginReply.StateR\x05state\x12#\n" +
+	"\x02by\x18\x02 \x01(\v2\x13.hongyan.v1.ProfileR\x02by\x12,\n" +
+	"\x05login\x18\x03 \x01(\v2\x16.hongyan.v1.LoginReplyR\x05login\"=\n" +
+	"\x05State\x12\v\n" +
+	"\aWAITING\x10\x00\x12\v\n" +
+	"\aSCANNED\x10\x01\x12\f\n" +
+	"\bACCEPTED\x10\x02\x12\f\n" +
+	"\bDECLINED\x10\x03\"&\n" +
+	"\x10ReadLoginRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\"q\n" +
+	"\x0eReadLoginReply\x12*\n" +
+	"\x06device\x18\x01 \x01(\v2\x12.hongyan.v1.DeviceR\x06device\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x19\n" +
+	"\basked_ms\x18\x03 \x01(\x03R\aaskedMs\"@\n" +
+	"\x12AnswerLoginRequest\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06accept\x18\x02 \x01(\bR\x06accept\"\x12\n" +
+	"\x10AnswerLoginReply\"#\n" +
 	"\vAuthRequest\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\"\xfe\x01\n" +
 	"\tAuthReply\x12\x12\n" +
@@ -1483,46 +1985,62 @@ func file_hongyan_v1_session_proto_rawDescGZIP() []byte {
 	return file_hongyan_v1_session_proto_rawDescData
 }
 
-var file_hongyan_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_hongyan_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_hongyan_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_hongyan_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_hongyan_v1_session_proto_goTypes = []any{
-	(Code)(0),                // 0: hongyan.v1.Code
-	(Close_Reason)(0),        // 1: hongyan.v1.Close.Reason
-	(Device_Class)(0),        // 2: hongyan.v1.Device.Class
-	(*Error)(nil),            // 3: hongyan.v1.Error
-	(*Close)(nil),            // 4: hongyan.v1.Close
-	(*Device)(nil),           // 5: hongyan.v1.Device
-	(*Devices)(nil),          // 6: hongyan.v1.Devices
-	(*RegisterRequest)(nil),  // 7: hongyan.v1.RegisterRequest
-	(*LoginRequest)(nil),     // 8: hongyan.v1.LoginRequest
-	(*LoginReply)(nil),       // 9: hongyan.v1.LoginReply
-	(*AuthRequest)(nil),      // 10: hongyan.v1.AuthRequest
-	(*AuthReply)(nil),        // 11: hongyan.v1.AuthReply
-	(*Hints)(nil),            // 12: hongyan.v1.Hints
-	(*LogoutRequest)(nil),    // 13: hongyan.v1.LogoutRequest
-	(*LogoutReply)(nil),      // 14: hongyan.v1.LogoutReply
-	(*DevicesRequest)(nil),   // 15: hongyan.v1.DevicesRequest
-	(*DevicesReply)(nil),     // 16: hongyan.v1.DevicesReply
-	(*KickRequest)(nil),      // 17: hongyan.v1.KickRequest
-	(*KickReply)(nil),        // 18: hongyan.v1.KickReply
-	(*HeartbeatRequest)(nil), // 19: hongyan.v1.HeartbeatRequest
-	(*HeartbeatReply)(nil),   // 20: hongyan.v1.HeartbeatReply
+	(Code)(0),                  // 0: hongyan.v1.Code
+	(Close_Reason)(0),          // 1: hongyan.v1.Close.Reason
+	(Device_Class)(0),          // 2: hongyan.v1.Device.Class
+	(AwaitLoginReply_State)(0), // 3: hongyan.v1.AwaitLoginReply.State
+	(*Error)(nil),              // 4: hongyan.v1.Error
+	(*Close)(nil),              // 5: hongyan.v1.Close
+	(*Device)(nil),             // 6: hongyan.v1.Device
+	(*Devices)(nil),            // 7: hongyan.v1.Devices
+	(*RegisterRequest)(nil),    // 8: hongyan.v1.RegisterRequest
+	(*LoginRequest)(nil),       // 9: hongyan.v1.LoginRequest
+	(*LoginReply)(nil),         // 10: hongyan.v1.LoginReply
+	(*AskLoginRequest)(nil),    // 11: hongyan.v1.AskLoginRequest
+	(*AskLoginReply)(nil),      // 12: hongyan.v1.AskLoginReply
+	(*AwaitLoginRequest)(nil),  // 13: hongyan.v1.AwaitLoginRequest
+	(*AwaitLoginReply)(nil),    // 14: hongyan.v1.AwaitLoginReply
+	(*ReadLoginRequest)(nil),   // 15: hongyan.v1.ReadLoginRequest
+	(*ReadLoginReply)(nil),     // 16: hongyan.v1.ReadLoginReply
+	(*AnswerLoginRequest)(nil), // 17: hongyan.v1.AnswerLoginRequest
+	(*AnswerLoginReply)(nil),   // 18: hongyan.v1.AnswerLoginReply
+	(*AuthRequest)(nil),        // 19: hongyan.v1.AuthRequest
+	(*AuthReply)(nil),          // 20: hongyan.v1.AuthReply
+	(*Hints)(nil),              // 21: hongyan.v1.Hints
+	(*LogoutRequest)(nil),      // 22: hongyan.v1.LogoutRequest
+	(*LogoutReply)(nil),        // 23: hongyan.v1.LogoutReply
+	(*DevicesRequest)(nil),     // 24: hongyan.v1.DevicesRequest
+	(*DevicesReply)(nil),       // 25: hongyan.v1.DevicesReply
+	(*KickRequest)(nil),        // 26: hongyan.v1.KickRequest
+	(*KickReply)(nil),          // 27: hongyan.v1.KickReply
+	(*HeartbeatRequest)(nil),   // 28: hongyan.v1.HeartbeatRequest
+	(*HeartbeatReply)(nil),     // 29: hongyan.v1.HeartbeatReply
+	(*Profile)(nil),            // 30: hongyan.v1.Profile
 }
 var file_hongyan_v1_session_proto_depIdxs = []int32{
 	0,  // 0: hongyan.v1.Error.code:type_name -> hongyan.v1.Code
 	1,  // 1: hongyan.v1.Close.reason:type_name -> hongyan.v1.Close.Reason
 	2,  // 2: hongyan.v1.Device.class:type_name -> hongyan.v1.Device.Class
-	5,  // 3: hongyan.v1.Devices.devices:type_name -> hongyan.v1.Device
-	5,  // 4: hongyan.v1.RegisterRequest.device:type_name -> hongyan.v1.Device
-	5,  // 5: hongyan.v1.LoginRequest.device:type_name -> hongyan.v1.Device
-	11, // 6: hongyan.v1.LoginReply.session:type_name -> hongyan.v1.AuthReply
-	12, // 7: hongyan.v1.AuthReply.hints:type_name -> hongyan.v1.Hints
-	5,  // 8: hongyan.v1.DevicesReply.devices:type_name -> hongyan.v1.Device
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	6,  // 3: hongyan.v1.Devices.devices:type_name -> hongyan.v1.Device
+	6,  // 4: hongyan.v1.RegisterRequest.device:type_name -> hongyan.v1.Device
+	6,  // 5: hongyan.v1.LoginRequest.device:type_name -> hongyan.v1.Device
+	20, // 6: hongyan.v1.LoginReply.session:type_name -> hongyan.v1.AuthReply
+	6,  // 7: hongyan.v1.AskLoginRequest.device:type_name -> hongyan.v1.Device
+	3,  // 8: hongyan.v1.AwaitLoginRequest.known:type_name -> hongyan.v1.AwaitLoginReply.State
+	3,  // 9: hongyan.v1.AwaitLoginReply.state:type_name -> hongyan.v1.AwaitLoginReply.State
+	30, // 10: hongyan.v1.AwaitLoginReply.by:type_name -> hongyan.v1.Profile
+	10, // 11: hongyan.v1.AwaitLoginReply.login:type_name -> hongyan.v1.LoginReply
+	6,  // 12: hongyan.v1.ReadLoginReply.device:type_name -> hongyan.v1.Device
+	21, // 13: hongyan.v1.AuthReply.hints:type_name -> hongyan.v1.Hints
+	6,  // 14: hongyan.v1.DevicesReply.devices:type_name -> hongyan.v1.Device
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_hongyan_v1_session_proto_init() }
@@ -1530,13 +2048,14 @@ func file_hongyan_v1_session_proto_init() {
 	if File_hongyan_v1_session_proto != nil {
 		return
 	}
+	file_hongyan_v1_account_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hongyan_v1_session_proto_rawDesc), len(file_hongyan_v1_session_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   18,
+			NumEnums:      4,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

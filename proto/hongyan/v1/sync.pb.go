@@ -1231,6 +1231,337 @@ func (x *Notify) GetKey() []byte {
 	return nil
 }
 
+// Pushed by the server, and never kept: who is not there misses it.
+type Signal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to What:
+	//
+	//	*Signal_Typing
+	What          isSignal_What `protobuf_oneof:"what"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Signal) Reset() {
+	*x = Signal{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Signal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Signal) ProtoMessage() {}
+
+func (x *Signal) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Signal.ProtoReflect.Descriptor instead.
+func (*Signal) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Signal) GetWhat() isSignal_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *Signal) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.What.(*Signal_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
+type isSignal_What interface {
+	isSignal_What()
+}
+
+type Signal_Typing struct {
+	Typing *Typing `protobuf:"bytes,1,opt,name=typing,proto3,oneof"`
+}
+
+func (*Signal_Typing) isSignal_What() {}
+
+// Somebody is writing.
+type Typing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	User          uint64                 `protobuf:"varint,2,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Typing) Reset() {
+	*x = Typing{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Typing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Typing) ProtoMessage() {}
+
+func (x *Typing) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Typing.ProtoReflect.Descriptor instead.
+func (*Typing) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Typing) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *Typing) GetUser() uint64 {
+	if x != nil {
+		return x.User
+	}
+	return 0
+}
+
+// Tells the others in a conversation that the caller is writing. It is repeated every few seconds while that is so.
+type TypingRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TypingRequest) Reset() {
+	*x = TypingRequest{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TypingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TypingRequest) ProtoMessage() {}
+
+func (x *TypingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TypingRequest.ProtoReflect.Descriptor instead.
+func (*TypingRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *TypingRequest) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+type TypingReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TypingReply) Reset() {
+	*x = TypingReply{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TypingReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TypingReply) ProtoMessage() {}
+
+func (x *TypingReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TypingReply.ProtoReflect.Descriptor instead.
+func (*TypingReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{17}
+}
+
+// Looks for messages by their words, the newest first. An answer may be short of messages, or without any, and still not
+// be the end: token continues.
+type SearchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`                 // the words, all of which a message must have, in any case of letters
+	Conversation  string                 `protobuf:"bytes,2,opt,name=conversation,proto3" json:"conversation,omitempty"` // empty: all
+	Token         []byte                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`               // of the answer before
+	Limit         uint32                 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchRequest) Reset() {
+	*x = SearchRequest{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchRequest) ProtoMessage() {}
+
+func (x *SearchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
+func (*SearchRequest) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SearchRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *SearchRequest) GetConversation() string {
+	if x != nil {
+		return x.Conversation
+	}
+	return ""
+}
+
+func (x *SearchRequest) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *SearchRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type SearchReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Messages      []*Message             `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	Token         []byte                 `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`                           // empty: everything was looked through
+	ReachedMs     int64                  `protobuf:"varint,3,opt,name=reached_ms,json=reachedMs,proto3" json:"reached_ms,omitempty"` // how far back, Unix milliseconds; 0 if nothing was looked at
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchReply) Reset() {
+	*x = SearchReply{}
+	mi := &file_hongyan_v1_sync_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchReply) ProtoMessage() {}
+
+func (x *SearchReply) ProtoReflect() protoreflect.Message {
+	mi := &file_hongyan_v1_sync_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchReply.ProtoReflect.Descriptor instead.
+func (*SearchReply) Descriptor() ([]byte, []int) {
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SearchReply) GetMessages() []*Message {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *SearchReply) GetToken() []byte {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *SearchReply) GetReachedMs() int64 {
+	if x != nil {
+		return x.ReachedMs
+	}
+	return 0
+}
+
 type HistoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Conversation  string                 `protobuf:"bytes,1,opt,name=conversation,proto3" json:"conversation,omitempty"`
@@ -1243,7 +1574,7 @@ type HistoryRequest struct {
 
 func (x *HistoryRequest) Reset() {
 	*x = HistoryRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[14]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1255,7 +1586,7 @@ func (x *HistoryRequest) String() string {
 func (*HistoryRequest) ProtoMessage() {}
 
 func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[14]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1268,7 +1599,7 @@ func (x *HistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryRequest.ProtoReflect.Descriptor instead.
 func (*HistoryRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{14}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HistoryRequest) GetConversation() string {
@@ -1309,7 +1640,7 @@ type HistoryReply struct {
 
 func (x *HistoryReply) Reset() {
 	*x = HistoryReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[15]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1652,7 @@ func (x *HistoryReply) String() string {
 func (*HistoryReply) ProtoMessage() {}
 
 func (x *HistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[15]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1665,7 @@ func (x *HistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryReply.ProtoReflect.Descriptor instead.
 func (*HistoryReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{15}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HistoryReply) GetMessages() []*Message {
@@ -1361,7 +1692,7 @@ type ConversationsRequest struct {
 
 func (x *ConversationsRequest) Reset() {
 	*x = ConversationsRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[16]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1373,7 +1704,7 @@ func (x *ConversationsRequest) String() string {
 func (*ConversationsRequest) ProtoMessage() {}
 
 func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[16]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1386,7 +1717,7 @@ func (x *ConversationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationsRequest.ProtoReflect.Descriptor instead.
 func (*ConversationsRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{16}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ConversationsRequest) GetIds() []string {
@@ -1412,7 +1743,7 @@ type ConversationsReply struct {
 
 func (x *ConversationsReply) Reset() {
 	*x = ConversationsReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[17]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +1755,7 @@ func (x *ConversationsReply) String() string {
 func (*ConversationsReply) ProtoMessage() {}
 
 func (x *ConversationsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[17]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +1768,7 @@ func (x *ConversationsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationsReply.ProtoReflect.Descriptor instead.
 func (*ConversationsReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{17}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ConversationsReply) GetConversations() []*Conversation {
@@ -1457,7 +1788,7 @@ type MarkReadRequest struct {
 
 func (x *MarkReadRequest) Reset() {
 	*x = MarkReadRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[18]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1800,7 @@ func (x *MarkReadRequest) String() string {
 func (*MarkReadRequest) ProtoMessage() {}
 
 func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[18]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1813,7 @@ func (x *MarkReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadRequest.ProtoReflect.Descriptor instead.
 func (*MarkReadRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{18}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MarkReadRequest) GetConversation() string {
@@ -1507,7 +1838,7 @@ type MarkReadReply struct {
 
 func (x *MarkReadReply) Reset() {
 	*x = MarkReadReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[19]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1850,7 @@ func (x *MarkReadReply) String() string {
 func (*MarkReadReply) ProtoMessage() {}
 
 func (x *MarkReadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[19]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1863,7 @@ func (x *MarkReadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MarkReadReply.ProtoReflect.Descriptor instead.
 func (*MarkReadReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{19}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{25}
 }
 
 type ClearHistoryRequest struct {
@@ -1545,7 +1876,7 @@ type ClearHistoryRequest struct {
 
 func (x *ClearHistoryRequest) Reset() {
 	*x = ClearHistoryRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[20]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1888,7 @@ func (x *ClearHistoryRequest) String() string {
 func (*ClearHistoryRequest) ProtoMessage() {}
 
 func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[20]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1901,7 @@ func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ClearHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{20}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ClearHistoryRequest) GetConversation() string {
@@ -1595,7 +1926,7 @@ type ClearHistoryReply struct {
 
 func (x *ClearHistoryReply) Reset() {
 	*x = ClearHistoryReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[21]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1938,7 @@ func (x *ClearHistoryReply) String() string {
 func (*ClearHistoryReply) ProtoMessage() {}
 
 func (x *ClearHistoryReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[21]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1951,7 @@ func (x *ClearHistoryReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistoryReply.ProtoReflect.Descriptor instead.
 func (*ClearHistoryReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{21}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{27}
 }
 
 type SetConversationRequest struct {
@@ -1635,7 +1966,7 @@ type SetConversationRequest struct {
 
 func (x *SetConversationRequest) Reset() {
 	*x = SetConversationRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[22]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1978,7 @@ func (x *SetConversationRequest) String() string {
 func (*SetConversationRequest) ProtoMessage() {}
 
 func (x *SetConversationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[22]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1991,7 @@ func (x *SetConversationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConversationRequest.ProtoReflect.Descriptor instead.
 func (*SetConversationRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{22}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetConversationRequest) GetConversation() string {
@@ -1699,7 +2030,7 @@ type SetConversationReply struct {
 
 func (x *SetConversationReply) Reset() {
 	*x = SetConversationReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[23]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +2042,7 @@ func (x *SetConversationReply) String() string {
 func (*SetConversationReply) ProtoMessage() {}
 
 func (x *SetConversationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[23]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +2055,7 @@ func (x *SetConversationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConversationReply.ProtoReflect.Descriptor instead.
 func (*SetConversationReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{23}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{29}
 }
 
 // How many members of a conversation have received and read a message.
@@ -1738,7 +2069,7 @@ type ReadersRequest struct {
 
 func (x *ReadersRequest) Reset() {
 	*x = ReadersRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[24]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +2081,7 @@ func (x *ReadersRequest) String() string {
 func (*ReadersRequest) ProtoMessage() {}
 
 func (x *ReadersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[24]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +2094,7 @@ func (x *ReadersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadersRequest.ProtoReflect.Descriptor instead.
 func (*ReadersRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{24}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReadersRequest) GetConversation() string {
@@ -1791,7 +2122,7 @@ type ReadersReply struct {
 
 func (x *ReadersReply) Reset() {
 	*x = ReadersReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[25]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +2134,7 @@ func (x *ReadersReply) String() string {
 func (*ReadersReply) ProtoMessage() {}
 
 func (x *ReadersReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[25]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +2147,7 @@ func (x *ReadersReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadersReply.ProtoReflect.Descriptor instead.
 func (*ReadersReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{25}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReadersReply) GetDelivered() uint32 {
@@ -1849,7 +2180,7 @@ type SetSettingRequest struct {
 
 func (x *SetSettingRequest) Reset() {
 	*x = SetSettingRequest{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[26]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2192,7 @@ func (x *SetSettingRequest) String() string {
 func (*SetSettingRequest) ProtoMessage() {}
 
 func (x *SetSettingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[26]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2205,7 @@ func (x *SetSettingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingRequest.ProtoReflect.Descriptor instead.
 func (*SetSettingRequest) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{26}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetSettingRequest) GetSetting() *Setting {
@@ -1892,7 +2223,7 @@ type SetSettingReply struct {
 
 func (x *SetSettingReply) Reset() {
 	*x = SetSettingReply{}
-	mi := &file_hongyan_v1_sync_proto_msgTypes[27]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2235,7 @@ func (x *SetSettingReply) String() string {
 func (*SetSettingReply) ProtoMessage() {}
 
 func (x *SetSettingReply) ProtoReflect() protoreflect.Message {
-	mi := &file_hongyan_v1_sync_proto_msgTypes[27]
+	mi := &file_hongyan_v1_sync_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2248,7 @@ func (x *SetSettingReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSettingReply.ProtoReflect.Descriptor instead.
 func (*SetSettingReply) Descriptor() ([]byte, []int) {
-	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{27}
+	return file_hongyan_v1_sync_proto_rawDescGZIP(), []int{33}
 }
 
 var File_hongyan_v1_sync_proto protoreflect.FileDescriptor
@@ -2011,7 +2342,26 @@ const file_hongyan_v1_sync_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x1a\n" +
 	"\bprevious\x18\x02 \x01(\x04R\bprevious\x12,\n" +
 	"\achanges\x18\x03 \x03(\v2\x12.hongyan.v1.ChangeR\achanges\x12\x10\n" +
-	"\x03key\x18\x04 \x01(\fR\x03key\"x\n" +
+	"\x03key\x18\x04 \x01(\fR\x03key\">\n" +
+	"\x06Signal\x12,\n" +
+	"\x06typing\x18\x01 \x01(\v2\x12.hongyan.v1.TypingH\x00R\x06typingB\x06\n" +
+	"\x04what\"@\n" +
+	"\x06Typing\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x12\n" +
+	"\x04user\x18\x02 \x01(\x04R\x04user\"3\n" +
+	"\rTypingRequest\x12\"\n" +
+	"\fconversation\x18\x01 \x01(\tR\fconversation\"\r\n" +
+	"\vTypingReply\"s\n" +
+	"\rSearchRequest\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\"\n" +
+	"\fconversation\x18\x02 \x01(\tR\fconversation\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\fR\x05token\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\"s\n" +
+	"\vSearchReply\x12/\n" +
+	"\bmessages\x18\x01 \x03(\v2\x13.hongyan.v1.MessageR\bmessages\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\fR\x05token\x12\x1d\n" +
+	"\n" +
+	"reached_ms\x18\x03 \x01(\x03R\treachedMs\"x\n" +
 	"\x0eHistoryRequest\x12\"\n" +
 	"\fconversation\x18\x01 \x01(\tR\fconversation\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\x04R\x06before\x12\x14\n" +
@@ -2074,7 +2424,7 @@ func file_hongyan_v1_sync_proto_rawDescGZIP() []byte {
 }
 
 var file_hongyan_v1_sync_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_hongyan_v1_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_hongyan_v1_sync_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_hongyan_v1_sync_proto_goTypes = []any{
 	(Type)(0),                      // 0: hongyan.v1.Type
 	(Reset_Reason)(0),              // 1: hongyan.v1.Reset.Reason
@@ -2092,39 +2442,45 @@ var file_hongyan_v1_sync_proto_goTypes = []any{
 	(*AckRequest)(nil),             // 13: hongyan.v1.AckRequest
 	(*AckReply)(nil),               // 14: hongyan.v1.AckReply
 	(*Notify)(nil),                 // 15: hongyan.v1.Notify
-	(*HistoryRequest)(nil),         // 16: hongyan.v1.HistoryRequest
-	(*HistoryReply)(nil),           // 17: hongyan.v1.HistoryReply
-	(*ConversationsRequest)(nil),   // 18: hongyan.v1.ConversationsRequest
-	(*ConversationsReply)(nil),     // 19: hongyan.v1.ConversationsReply
-	(*MarkReadRequest)(nil),        // 20: hongyan.v1.MarkReadRequest
-	(*MarkReadReply)(nil),          // 21: hongyan.v1.MarkReadReply
-	(*ClearHistoryRequest)(nil),    // 22: hongyan.v1.ClearHistoryRequest
-	(*ClearHistoryReply)(nil),      // 23: hongyan.v1.ClearHistoryReply
-	(*SetConversationRequest)(nil), // 24: hongyan.v1.SetConversationRequest
-	(*SetConversationReply)(nil),   // 25: hongyan.v1.SetConversationReply
-	(*ReadersRequest)(nil),         // 26: hongyan.v1.ReadersRequest
-	(*ReadersReply)(nil),           // 27: hongyan.v1.ReadersReply
-	(*SetSettingRequest)(nil),      // 28: hongyan.v1.SetSettingRequest
-	(*SetSettingReply)(nil),        // 29: hongyan.v1.SetSettingReply
-	(*Message)(nil),                // 30: hongyan.v1.Message
-	(*Contact)(nil),                // 31: hongyan.v1.Contact
-	(*Group)(nil),                  // 32: hongyan.v1.Group
-	(*Profile)(nil),                // 33: hongyan.v1.Profile
-	(*Devices)(nil),                // 34: hongyan.v1.Devices
+	(*Signal)(nil),                 // 16: hongyan.v1.Signal
+	(*Typing)(nil),                 // 17: hongyan.v1.Typing
+	(*TypingRequest)(nil),          // 18: hongyan.v1.TypingRequest
+	(*TypingReply)(nil),            // 19: hongyan.v1.TypingReply
+	(*SearchRequest)(nil),          // 20: hongyan.v1.SearchRequest
+	(*SearchReply)(nil),            // 21: hongyan.v1.SearchReply
+	(*HistoryRequest)(nil),         // 22: hongyan.v1.HistoryRequest
+	(*HistoryReply)(nil),           // 23: hongyan.v1.HistoryReply
+	(*ConversationsRequest)(nil),   // 24: hongyan.v1.ConversationsRequest
+	(*ConversationsReply)(nil),     // 25: hongyan.v1.ConversationsReply
+	(*MarkReadRequest)(nil),        // 26: hongyan.v1.MarkReadRequest
+	(*MarkReadReply)(nil),          // 27: hongyan.v1.MarkReadReply
+	(*ClearHistoryRequest)(nil),    // 28: hongyan.v1.ClearHistoryRequest
+	(*ClearHistoryReply)(nil),      // 29: hongyan.v1.ClearHistoryReply
+	(*SetConversationRequest)(nil), // 30: hongyan.v1.SetConversationRequest
+	(*SetConversationReply)(nil),   // 31: hongyan.v1.SetConversationReply
+	(*ReadersRequest)(nil),         // 32: hongyan.v1.ReadersRequest
+	(*ReadersReply)(nil),           // 33: hongyan.v1.ReadersReply
+	(*SetSettingRequest)(nil),      // 34: hongyan.v1.SetSettingRequest
+	(*SetSettingReply)(nil),        // 35: hongyan.v1.SetSettingReply
+	(*Message)(nil),                // 36: hongyan.v1.Message
+	(*Contact)(nil),                // 37: hongyan.v1.Contact
+	(*Group)(nil),                  // 38: hongyan.v1.Group
+	(*Profile)(nil),                // 39: hongyan.v1.Profile
+	(*Devices)(nil),                // 40: hongyan.v1.Devices
 }
 var file_hongyan_v1_sync_proto_depIdxs = []int32{
-	30, // 0: hongyan.v1.Change.message:type_name -> hongyan.v1.Message
+	36, // 0: hongyan.v1.Change.message:type_name -> hongyan.v1.Message
 	3,  // 1: hongyan.v1.Change.recall:type_name -> hongyan.v1.Recall
 	4,  // 2: hongyan.v1.Change.removal:type_name -> hongyan.v1.Removal
-	31, // 3: hongyan.v1.Change.contact:type_name -> hongyan.v1.Contact
-	32, // 4: hongyan.v1.Change.group:type_name -> hongyan.v1.Group
+	37, // 3: hongyan.v1.Change.contact:type_name -> hongyan.v1.Contact
+	38, // 4: hongyan.v1.Change.group:type_name -> hongyan.v1.Group
 	5,  // 5: hongyan.v1.Change.conversation:type_name -> hongyan.v1.Conversation
 	6,  // 6: hongyan.v1.Change.receipt:type_name -> hongyan.v1.Receipt
-	33, // 7: hongyan.v1.Change.profile:type_name -> hongyan.v1.Profile
-	34, // 8: hongyan.v1.Change.devices:type_name -> hongyan.v1.Devices
+	39, // 7: hongyan.v1.Change.profile:type_name -> hongyan.v1.Profile
+	40, // 8: hongyan.v1.Change.devices:type_name -> hongyan.v1.Devices
 	7,  // 9: hongyan.v1.Change.setting:type_name -> hongyan.v1.Setting
-	33, // 10: hongyan.v1.Conversation.peer:type_name -> hongyan.v1.Profile
-	30, // 11: hongyan.v1.Conversation.last_message:type_name -> hongyan.v1.Message
+	39, // 10: hongyan.v1.Conversation.peer:type_name -> hongyan.v1.Profile
+	36, // 11: hongyan.v1.Conversation.last_message:type_name -> hongyan.v1.Message
 	0,  // 12: hongyan.v1.SyncRequest.types:type_name -> hongyan.v1.Type
 	2,  // 13: hongyan.v1.SyncReply.changes:type_name -> hongyan.v1.Change
 	5,  // 14: hongyan.v1.SyncReply.conversations:type_name -> hongyan.v1.Conversation
@@ -2134,14 +2490,16 @@ var file_hongyan_v1_sync_proto_depIdxs = []int32{
 	2,  // 18: hongyan.v1.BackfillReply.changes:type_name -> hongyan.v1.Change
 	5,  // 19: hongyan.v1.BackfillReply.conversations:type_name -> hongyan.v1.Conversation
 	2,  // 20: hongyan.v1.Notify.changes:type_name -> hongyan.v1.Change
-	30, // 21: hongyan.v1.HistoryReply.messages:type_name -> hongyan.v1.Message
-	5,  // 22: hongyan.v1.ConversationsReply.conversations:type_name -> hongyan.v1.Conversation
-	7,  // 23: hongyan.v1.SetSettingRequest.setting:type_name -> hongyan.v1.Setting
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	17, // 21: hongyan.v1.Signal.typing:type_name -> hongyan.v1.Typing
+	36, // 22: hongyan.v1.SearchReply.messages:type_name -> hongyan.v1.Message
+	36, // 23: hongyan.v1.HistoryReply.messages:type_name -> hongyan.v1.Message
+	5,  // 24: hongyan.v1.ConversationsReply.conversations:type_name -> hongyan.v1.Conversation
+	7,  // 25: hongyan.v1.SetSettingRequest.setting:type_name -> hongyan.v1.Setting
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_hongyan_v1_sync_proto_init() }
@@ -2165,14 +2523,17 @@ func file_hongyan_v1_sync_proto_init() {
 		(*Change_Devices)(nil),
 		(*Change_Setting)(nil),
 	}
-	file_hongyan_v1_sync_proto_msgTypes[22].OneofWrappers = []any{}
+	file_hongyan_v1_sync_proto_msgTypes[14].OneofWrappers = []any{
+		(*Signal_Typing)(nil),
+	}
+	file_hongyan_v1_sync_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_hongyan_v1_sync_proto_rawDesc), len(file_hongyan_v1_sync_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   28,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
