@@ -31,6 +31,10 @@ type Options struct {
 	// Dial says how the server is reached. OnNotify is not used. A fingerprint that TrustFirst has accepted and a demand
 	// for TLS are kept in the profile.
 	Dial DialOptions
+
+	// Addresses are built in: where the server is found when nothing better is known or its name does not resolve. They
+	// are tried after those that the server itself has told and the address that was given at login.
+	Addresses []Address
 }
 
 // Client is one device of an account, with its profile: a directory that one account has for itself. Its methods may be
@@ -45,6 +49,9 @@ type Client struct {
 	dir  string
 	opts Options
 	box  *outbox
+
+	network  *network // the ways to the server
+	attempts attempts // to connect
 
 	ctx  context.Context // until Close
 	end  context.CancelCauseFunc
@@ -85,6 +92,7 @@ func newClient(dir string, creds credentials, o Options) *Client {
 		dir:      dir,
 		opts:     o,
 		box:      newOutbox(dir),
+		network:  openNetwork(dir, creds.Server, o.Addresses),
 		creds:    creds,
 		sideTurn: make(chan struct{}, 1),
 		sender:   core.NewOutbox(rand.Int64N),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -53,7 +54,7 @@ func (e *ClosedError) NeedsTLS() bool { return e.Reason == wire.CloseTLSRequired
 //
 // One goroutine reads and one writes, both until the connection ends.
 type Conn struct {
-	nc       net.Conn
+	nc       stream
 	onNotify func(*wire.Notify)
 	queue    chan []byte   // whole frames
 	done     chan struct{} // closed when the connection has ended
@@ -78,9 +79,17 @@ func (c *call) end(err error) {
 	close(c.done)
 }
 
+// stream is what carries the frames of a Conn: a connection by itself, or what makes one of another protocol.
+type stream interface {
+	io.ReadWriteCloser
+	SetWriteDeadline(time.Time) error
+}
+
 // NewConn speaks the long link over nc, which it owns from now on. Most callers want Dial. OnNotify gets the
 // notifications, in the order in which they arrive, and must not block or call Close; nil ignores them.
-func NewConn(nc net.Conn, onNotify func(*wire.Notify)) *Conn {
+func NewConn(nc net.Conn, onNotify func(*wire.Notify)) *Conn { return newConn(nc, onNotify) }
+
+func newConn(nc stream, onNotify func(*wire.Notify)) *Conn {
 	c := &Conn{
 		nc:       nc,
 		onNotify: onNotify,

@@ -58,28 +58,72 @@ func Dial(ctx context.Context, address string, o DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	dial := o.DialContext
-	if dial == nil {
-		// Heartbeats of the protocol find dead connections; probes of TCP would only keep radios and servers awake.
-		dial = (&net.Dialer{KeepAlive: -1}).DialContext
+	secure := o.Secure || !loopback(host)
+	nc, err := o.reach(ctx, host, hostPort, secure, func() {})
+	if err != nil {
+		return nil, err
 	}
-	nc, err := dial(ctx, "tcp", hostPort)
+	return NewConn(nc, o.OnNotify), nil
+}
+
+// Stages of an attempt, as reports name them. An attempt that has got past all of them is stageOK.
+const (
+	stageName    = "dns"
+	stageConnect = "connect"
+	stageTLS     = "tls"
+	stageAnswer  = "answer"
+	stageOK      = "ok"
+)
+
+// stageError says at which stage an attempt has failed.
+type stageError struct {
+	stage string
+	err   error
+}
+
+func (e *stageError) Error() string { return e.err.Error() }
+func (e *stageError) Unwrap() error { return e.err }
+
+// reach connects to an address, through a proxy if there is one, and encrypts if it is to be secure. It calls connected
+// between the two. Host is what the certificate is checked by.
+func (o *DialOptions) reach(ctx context.Context, host, address string, secure bool, connected func()) (net.Conn, error) {
+	nc, err := o.connect(ctx, address)
 	if err != nil {
 		if op, ok := errors.AsType[*net.OpError](err); ok {
 			err = op.Err // the rest says what was dialled, as does this
 		}
-		return nil, fmt.Errorf("cannot reach %s: %w", hostPort, err)
+		return nil, &stageError{stageConnect, fmt.Errorf("cannot reach %s: %w", address, err)}
 	}
-	if !o.Secure && loopback(host) {
-		return NewConn(nc, o.OnNotify), nil
+	connected()
+	if !secure {
+		return nc, nil
 	}
 	tc := tls.Client(nc, o.tlsConfig(host))
 	if err := tc.HandshakeContext(ctx); err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("no secure connection with %s: %w", hostPort, err)
+		return nil, &stageError{stageTLS, fmt.Errorf("no secure connection with %s: %w", address, err)}
 	}
-	return NewConn(tc, o.OnNotify), nil
+	return tc, nil
 }
+
+// connect opens a TCP connection: by DialContext, through the proxy that the environment names, or directly.
+func (o *DialOptions) connect(ctx context.Context, address string) (net.Conn, error) {
+	if o.DialContext != nil {
+		return o.DialContext(ctx, "tcp", address)
+	}
+	proxy, err := o.proxyFor(address)
+	if err != nil {
+		return nil, err
+	}
+	if proxy != nil {
+		return connectThrough(ctx, proxy, address)
+	}
+	return dialer.DialContext(ctx, "tcp", address)
+}
+
+// dialer asks for no probes of TCP: heartbeats of the protocol find dead connections, probes would only keep radios and
+// servers awake.
+var dialer = &net.Dialer{KeepAlive: -1}
 
 // splitAddress returns the host of an address, and the address with a port.
 func splitAddress(address string) (host, hostPort string, err error) {

@@ -96,7 +96,7 @@ func TestReplyTimeout(t *testing.T) {
 		s := script(t, nil)
 		go io.Copy(io.Discard, s.peer)
 		began := time.Now()
-		err := (&session{s.conn}).do(t.Context(), wire.OpAck, nil, new(wire.AckReply))
+		err := (&session{conn: s.conn}).do(t.Context(), wire.OpAck, nil, new(wire.AckReply))
 		if err != errNoReply || !errors.Is(s.conn.Err(), errNoReply) || time.Since(began) != ReplyTimeout {
 			t.Errorf("got %v after %v, the connection: %v", err, time.Since(began), s.conn.Err())
 		}

@@ -99,6 +99,9 @@ func (c *Client) enter(ctx context.Context, op wire.Op, body proto.Message, old 
 	if err := c.creds.save(c.dir); err != nil {
 		return err
 	}
+	if err := c.network.won(c.side); err != nil {
+		return err
+	}
 	c.ticket = session.GetTicket()
 	c.setClock(session.GetTimeMs())
 	// What this Link asks for has been done.
@@ -131,6 +134,10 @@ func thisDevice(d hongyan.Device) hongyan.Device {
 func (c *Client) ask(ctx context.Context, op wire.Op, body proto.Message, reply *wire.LoginReply) error {
 	for {
 		s, pin, err := c.dial(ctx, c.creds.Secure)
+		if needsTLS(err) && !c.creds.Secure {
+			c.creds.Secure = true
+			continue
+		}
 		if err != nil {
 			return err
 		}

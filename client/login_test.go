@@ -18,7 +18,10 @@ func TestEndOfTheDevice(t *testing.T) {
 	s := newServer(t)
 	w := newWitness()
 	alice := register(t, s, "alice", Options{OnEvent: w.tell})
-	s.on(wire.OpHeartbeat, func(*testSession, wire.Frame) verdict {
+	s.on(wire.OpHeartbeat, func(ts *testSession, _ wire.Frame) verdict {
+		if ts.account == nil { // asking whether anybody is there
+			return verdict{}
+		}
 		return verdict{close: &wire.Close{Reason: wire.CloseKicked, Message: "by the tablet", Final: true}}
 	})
 	err := <-start(t, alice)

@@ -22,6 +22,7 @@ import (
 // why there are two.
 const (
 	credentialsFile = "credentials.json"
+	networkFile     = "network.json" // what is known of the ways to the server
 	stateFile       = "state.db"
 	outboxFile      = "outbox.db"
 	pidSuffix       = ".pid"
@@ -76,16 +77,21 @@ func loadCredentials(dir string) (credentials, error) {
 	return c, nil
 }
 
-// save replaces the credentials of a profile, all or nothing, and makes the directory if it is not there.
+// save replaces the credentials of a profile, and makes the directory if it is not there.
 func (c credentials) save(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(c, "", "  ")
+	return writeJSON(filepath.Join(dir, credentialsFile), c)
+}
+
+// writeJSON replaces a file of a profile, all or nothing.
+func writeJSON(path string, v any) error {
+	text, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, credentialsFile+".*") // mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -98,12 +104,12 @@ func (c credentials) save(dir string) error {
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(dir, credentialsFile))
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(path))
 }
 
 // openDatabase opens a database of the profile, creates it if it is not there, and becomes its only holder until it is

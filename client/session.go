@@ -14,14 +14,15 @@ import (
 	"github.com/hongyan-im/hongyan/wire"
 )
 
-// dialTimeout bounds the attempt to connect.
-const dialTimeout = 10 * time.Second
-
 // errNoReply ends a connection on which a request was not answered within ReplyTimeout.
 var errNoReply = fmt.Errorf("the server did not answer within %v", ReplyTimeout)
 
 // session is an authenticated connection.
-type session struct{ conn *Conn }
+type session struct {
+	conn   *Conn
+	route  core.Route
+	secure bool // encrypted
+}
 
 // do makes a request. A connection that does not answer is given up.
 func (s *session) do(ctx context.Context, op wire.Op, request, reply proto.Message) error {
@@ -151,7 +152,9 @@ func (c *Client) takeSide() (*session, *core.Link) {
 func (c *Client) newLink() *core.Link {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return core.NewLink(c.creds.Secure, c.ticket != "", rand.Int64N)
+	link := core.NewLink(c.creds.Secure, c.ticket != "", rand.Int64N)
+	link.Hint(c.network.hints())
+	return link
 }
 
 // connector drives a core.Link until it is up.
@@ -222,39 +225,9 @@ func (k *connector) carryOut(ctx context.Context, act core.Action) ([]core.Actio
 func (k *connector) dial(ctx context.Context, secure bool) []core.Action {
 	var err error
 	if k.s, k.pin, err = k.c.dial(ctx, secure); err != nil {
-		return k.link.Ended(time.Now(), core.Ending{Err: err})
+		return k.link.Ended(time.Now(), ending(err))
 	}
 	return k.link.Dialed()
-}
-
-// dial opens a connection, whose notifications go to the feed. It returns a new pin if the options name one or TrustFirst
-// has accepted it.
-func (c *Client) dial(ctx context.Context, secure bool) (s *session, pin string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no connection within %v", dialTimeout))
-	defer cancel()
-	s, creds, o := new(session), c.credentials(), c.opts.Dial
-	o.OnNotify = func(n *wire.Notify) { c.feed.notify(s, n) }
-	o.Secure = o.Secure || secure
-	switch o.Pin {
-	case "":
-		o.Pin = creds.Pin
-	case creds.Pin:
-	default:
-		pin = o.Pin
-	}
-	if ask := o.TrustFirst; ask != nil {
-		o.TrustFirst = func(fingerprint string) error {
-			if err := ask(fingerprint); err != nil {
-				return err
-			}
-			pin = fingerprint
-			return nil
-		}
-	}
-	if s.conn, err = Dial(ctx, creds.Server, o); err != nil {
-		return nil, "", err
-	}
-	return s, pin, nil
 }
 
 // authenticate says who the device is.
@@ -277,7 +250,7 @@ func (k *connector) authenticate(ctx context.Context, withTicket bool) []core.Ac
 		return k.link.Ended(now, core.Ending{Err: err, Final: true})
 	}
 	if err == nil {
-		err = k.c.authenticated(k.link.Secure(), k.pin, reply)
+		err = k.c.authenticated(k.s, k.link.Secure(), k.pin, reply)
 	}
 	if err != nil {
 		k.s.conn.Close()
@@ -296,8 +269,11 @@ func (c *credentials) learn(secure bool, reply *wire.AuthReply) string {
 }
 
 // authenticated keeps what the device has learnt by connecting.
-func (c *Client) authenticated(secure bool, pin string, reply *wire.AuthReply) error {
+func (c *Client) authenticated(s *session, secure bool, pin string, reply *wire.AuthReply) error {
 	c.setClock(reply.TimeMs)
+	if err := c.network.won(s); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ticket = reply.Ticket

@@ -101,6 +101,9 @@ func NewLink(secure, ticket bool, rand Rand) *Link {
 	return l
 }
 
+// Hint says what the server was last known to like, for as long as it has not said so itself.
+func (l *Link) Hint(h Hints) { l.setHints(h) }
+
 // Start begins to connect, at once.
 func (l *Link) Start() []Action {
 	l.dialAt = time.Time{}

@@ -124,28 +124,11 @@ func New(c Config) (*API, error) {
 	}
 	for i := range wire.Operations {
 		row := &wire.Operations[i]
-		a.routes[Path(row.Name)] = route{http.MethodPost: func(x *exchange) { x.call(row) }}
+		a.routes[wire.Path(row.Name)] = route{http.MethodPost: func(x *exchange) { x.call(row) }}
 	}
-	a.routes[Path(syncRow.Name)][http.MethodGet] = (*exchange).poll
+	a.routes[wire.Path(syncRow.Name)][http.MethodGet] = (*exchange).poll
 	a.metrics, err = newMetrics(a, c.Metrics)
 	return a, err
-}
-
-// Path is where an operation lies below Prefix: its name in lower case, the words joined by hyphens, as MarkRead is
-// mark-read and DemandTLS demand-tls.
-func Path(name string) string {
-	var path []byte
-	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			if i > 0 && !('A' <= name[i-1] && name[i-1] <= 'Z') {
-				path = append(path, '-')
-			}
-			c += 'a' - 'A'
-		}
-		path = append(path, c)
-	}
-	return string(path)
 }
 
 // Drain answers what is held for news. Whoever gets nothing by that is asked to come back after a time that retry draws.

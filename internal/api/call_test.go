@@ -27,16 +27,16 @@ func TestPath(t *testing.T) {
 	for name, want := range map[string]string{
 		"Send": "send", "MarkRead": "mark-read", "DemandTLS": "demand-tls", "SetConversation": "set-conversation",
 	} {
-		if got := Path(name); got != want {
+		if got := wire.Path(name); got != want {
 			t.Errorf("%s lies at %s, want %s", name, got, want)
 		}
 	}
 	seen := map[string]string{}
 	for _, row := range wire.Operations {
-		if other := seen[Path(row.Name)]; other != "" {
-			t.Errorf("%s and %s both lie at %s", row.Name, other, Path(row.Name))
+		if other := seen[wire.Path(row.Name)]; other != "" {
+			t.Errorf("%s and %s both lie at %s", row.Name, other, wire.Path(row.Name))
 		}
-		seen[Path(row.Name)] = row.Name
+		seen[wire.Path(row.Name)] = row.Name
 	}
 }
 
@@ -71,7 +71,7 @@ func TestEveryOperationIsReachable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, row := range wire.Operations {
-		a := w.do(http.MethodPost, Prefix+Path(row.Name), "")
+		a := w.do(http.MethodPost, Prefix+wire.Path(row.Name), "")
 		want := map[wire.Access]int{wire.User: 401, wire.Operator: 401}[row.Access]
 		switch {
 		case row.Op == wire.OpHeartbeat:

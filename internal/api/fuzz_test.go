@@ -46,7 +46,7 @@ func FuzzBody(f *testing.F) {
 		if protobuf {
 			mediaType = typeProtobuf
 		}
-		r := httptest.NewRequest(http.MethodPost, Prefix+Path(row.Name), strings.NewReader(string(body)))
+		r := httptest.NewRequest(http.MethodPost, Prefix+wire.Path(row.Name), strings.NewReader(string(body)))
 		r.Header.Set("Content-Type", mediaType)
 		r.Header.Set("Authorization", "Bearer "+d.token)
 		got := httptest.NewRecorder()

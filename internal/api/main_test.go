@@ -187,7 +187,7 @@ func ask[R proto.Message](d *device, op wire.Op, req proto.Message, reply R) R {
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	a := d.post(Path(row.Name), string(body))
+	a := d.post(wire.Path(row.Name), string(body))
 	if a.StatusCode != http.StatusOK {
 		d.tb.Fatalf("%s: %s: %s", op, a.Status, a.body)
 	}

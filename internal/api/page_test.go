@@ -20,7 +20,7 @@ func TestThePage(t *testing.T) {
 		t.Errorf("%s %v", a.Status, a.Header)
 	}
 	for _, row := range wire.Operations {
-		if !strings.Contains(page, "<code>POST /v1/"+Path(row.Name)+"</code>") {
+		if !strings.Contains(page, "<code>POST /v1/"+wire.Path(row.Name)+"</code>") {
 			t.Errorf("%s is not on the page", row.Name)
 		}
 	}

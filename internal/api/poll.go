@@ -23,7 +23,7 @@ const pollSlack = 8 * time.Second
 // syncRow is the operation that a poll asks for, pollPath where it lies.
 var (
 	syncRow, _ = wire.Lookup(wire.OpSync)
-	pollPath   = Prefix + Path(syncRow.Name)
+	pollPath   = Prefix + wire.Path(syncRow.Name)
 )
 
 // pollBody makes the request of a poll from the parameters of its address: key, limit and waitMs.

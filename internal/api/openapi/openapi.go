@@ -37,7 +37,7 @@ func Document(s Source) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		path := api.Prefix + api.Path(row.Name)
+		path := api.Prefix + wire.Path(row.Name)
 		methods, _ := paths[path].(object)
 		if methods == nil {
 			methods = object{}

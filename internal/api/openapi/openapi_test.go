@@ -92,7 +92,7 @@ func TestTheDocumentIsWhole(t *testing.T) {
 	look(doc)
 	paths := doc["paths"].(object)
 	for _, row := range wire.Operations {
-		path, _ := paths[api.Prefix+api.Path(row.Name)].(object)
+		path, _ := paths[api.Prefix+wire.Path(row.Name)].(object)
 		post, _ := path["post"].(object)
 		if post["operationId"] != row.Name || post["summary"] == "" || post["summary"] == nil {
 			t.Errorf("%s is described by %v", row.Name, post)
