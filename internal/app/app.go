@@ -37,6 +37,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/session"
 	"github.com/hongyan-im/hongyan/internal/static"
 	"github.com/hongyan-im/hongyan/internal/store"
+	"github.com/hongyan-im/hongyan/internal/webwx"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -73,7 +74,8 @@ type Server struct {
 	report *report.Log
 	api    *api.API
 	gate   *gate.Server
-	site   *static.Site // nil without a folder to serve
+	site   *static.Site  // nil without a folder to serve
+	webwx  *webwx.Server // nil if it is off
 
 	sweep  *sweep
 	failed chan error // what ended the server from within
@@ -131,6 +133,9 @@ func (s *Server) open() error {
 		return err
 	}
 	if s.api, err = s.makeAPI(desk); err != nil {
+		return err
+	}
+	if s.webwx, err = s.makeWebWX(part); err != nil {
 		return err
 	}
 	s.sweep = startSweep(inbox.NewSweeper(part, store.Retention{
@@ -318,6 +323,9 @@ func (s *Server) drain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain.Timeout)
 	defer cancel()
 	s.api.Drain(func() time.Duration { return spread(s.config.Drain.Spread) })
+	if s.webwx != nil {
+		s.webwx.Drain(ctx)
+	}
 	err := s.gate.Drain(ctx, func(of gate.Session) { of.(*session.Session).Drain(spread(s.config.Drain.Spread)) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("some connections had to be cut", "error", err)
@@ -330,6 +338,9 @@ func (s *Server) Close() {
 	s.close.Do(func() {
 		if s.gate != nil {
 			s.gate.Close()
+		}
+		if s.webwx != nil {
+			s.webwx.Close()
 		}
 		if s.report != nil {
 			if err := s.report.Close(); err != nil {

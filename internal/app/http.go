@@ -15,6 +15,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/http1"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/static"
+	"github.com/hongyan-im/hongyan/internal/webwx"
 	"github.com/hongyan-im/hongyan/internal/ws"
 )
 
@@ -32,7 +33,16 @@ func (s *Server) handler() http.Handler {
 			"/v1/ takes the same requests by HTTP.\n"+
 			"GET /healthz says whether the server works. GET /metrics is for this machine only.\n", hongyan.Release)
 	})
-	return mux
+	if s.webwx == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if webwx.Serves(r) {
+			s.webwx.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // LinkPath is where a WebSocket carries the long link.
@@ -58,6 +68,7 @@ func (s *Server) router() (func(*gate.Request), error) {
 		case s.api.Poll(r.Exchange, s.apiPeer(r.Peer())):
 		case r.HasToken("upgrade", "websocket"):
 			r.Respond(http1.Text(http.StatusNotFound, "WebSocket is at "+LinkPath))
+		case s.webwx != nil && webwx.ServesPath(path):
 		case s.site == nil || path == "/healthz" || path == "/metrics" || strings.HasPrefix(path, api.Prefix):
 		default:
 			s.site.Serve(r.Exchange, "/")

@@ -23,6 +23,7 @@ type Config struct {
 	Registration Registration // who may create an account
 	TLS          TLS
 	HTTP         HTTP
+	WebWX        WebWX
 	Messages     Messages
 	Retention    Retention
 	Devices      Devices
@@ -44,6 +45,12 @@ type HTTP struct {
 	Origins   []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
 	Root      string   // folder of files to serve; empty: none
 	Advertise []string // where clients find the server, each "host:port" or "host:port=weight"; see Places
+}
+
+// WebWX says who may use the server by the Web WeChat protocol.
+type WebWX struct {
+	Access  Access
+	Connect bool // answer CONNECT for the names of the original hosts, and speak for them
 }
 
 // Messages says what may be done with messages.
@@ -116,6 +123,15 @@ const (
 	RegistrationLoopback   Registration = "loopback"   // anybody on this machine, by invitation from elsewhere
 )
 
+// Access says who may use a part of the server.
+type Access string
+
+const (
+	AccessOff      Access = "off"      // nobody
+	AccessLoopback Access = "loopback" // this machine
+	AccessOn       Access = "on"       // everybody
+)
+
 // DevicePolicy says what a login does to the account's other devices.
 type DevicePolicy string
 
@@ -148,6 +164,7 @@ func Default() Config {
 		Listen:       []string{"127.0.0.1:7878"},
 		Carrier:      defaultCarrier(),
 		Registration: RegistrationLoopback,
+		WebWX:        WebWX{Access: AccessLoopback},
 		Messages:     Messages{RecallWindow: 2 * time.Minute},
 		Devices:      Devices{Policy: DevicesMany, Max: 32},
 		Storage:      Storage{LowWater: 256 << 20, Ballast: 64 << 20, Cache: 256 << 20},

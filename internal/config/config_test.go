@@ -83,6 +83,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		HTTP: HTTP{
 			Origins: []string{"https://chat.example.com", "*"}, Root: "public", Advertise: []string{"chat.example.com:8080=2"},
 		},
+		WebWX:     WebWX{Access: AccessOn, Connect: true},
 		Messages:  Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
 		Retention: Retention{Days: 30, Messages: 10_000},
 		Devices:   Devices{Policy: DevicesOnePerClass, Max: 4},

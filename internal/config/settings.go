@@ -39,6 +39,7 @@ type row struct {
 var sections = map[string]string{
 	"tls":       "Encryption. The same ports answer encrypted and plain connections.",
 	"http":      "The short link: requests by HTTP.",
+	"webwx":     "Clients and bots of the Web WeChat protocol: see docs/WEBWX.md.",
 	"messages":  "What may be done with messages.",
 	"retention": "How much of each account's history the server keeps. 0 keeps everything.",
 	"devices":   "The devices of an account.",
@@ -94,6 +95,15 @@ var table = []row{
 	{"http.advertise", "Where clients find this server, for the list of addresses that they keep: \"chat.example.com:8080\", or with a\n" +
 		"weight, \"203.0.113.7:443=2\". Empty: under the name that they have used, at the ports of listen.",
 		func(c *Config) value { return listValue{&c.HTTP.Advertise} }},
+
+	{"webwx.access", "Who may use this server by the Web WeChat protocol: off, loopback or on.\n" +
+		"off: nobody; loopback: this machine; on: everybody who can reach it.",
+		func(c *Config) value {
+			return choiceValue[Access]{&c.WebWX.Access, []Access{AccessOff, AccessLoopback, AccessOn}}
+		}},
+	{"webwx.connect", "Be the HTTPS proxy of such clients too, for the names of the original hosts alone, which end here:\n" +
+		"so that unmodified programs need no more than HTTPS_PROXY and the certificate in webwx-ca.pem of the data directory.",
+		func(c *Config) value { return switchValue{&c.WebWX.Connect} }},
 
 	{"messages.contacts_only", "Whether a direct message needs an accepted contact.",
 		func(c *Config) value { return switchValue{&c.Messages.ContactsOnly} }},

@@ -1,0 +1,160 @@
+// Package webwx lets clients and bots that were written for the Web WeChat protocol use this server: login by QR code,
+// contacts and groups, synccheck and webwxsync, sending, revoking and media. It serves its own server only, and talks to
+// nobody else.
+//
+//	request ─► exchange (who, parameters, body) ─► handler ─► api.Start ─► operation.Desk ─► handler ─► JSON, script or XML
+//
+// It is an adapter. It has no queue, no cursor and no message of its own: a session is a device of an account, whose
+// token is sealed in the cookies and the sid, a SyncKey is a version of the account's log, and the names of users, groups
+// and messages are computed from the numbers that they have everywhere else. So a session outlives the server's process.
+// What is in memory is bounded and may be lost: logins that nobody has confirmed yet, and uploads that are not complete.
+//
+// The protocol has no document. Comments say which client needs what.
+package webwx
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hongyan-im/hongyan/internal/api"
+	"github.com/hongyan-im/hongyan/internal/operation"
+)
+
+// Limits of the adapter.
+const (
+	maxBody     = 1 << 20          // bytes of a request's body, but of an upload's
+	bodyTime    = 30 * time.Second // for a whole body to arrive
+	maxSyncWait = 25 * time.Second // a synccheck is held so long: several clients give up after 30 s
+)
+
+// root is the folder of most endpoints.
+const root = "/cgi-bin/mmwebwx-bin/"
+
+// Config is what a Server is made of.
+type Config struct {
+	// Start performs an operation, as api.API.Start does.
+	Start func(q api.Request, done func(operation.Reply, error)) (release func())
+	// Peer says who sent a request.
+	Peer func(*http.Request) api.Peer
+	// Secret seals sessions. With another one, all have to log in again.
+	Secret [SecretSize]byte
+	// Generation is that of the store.
+	Generation uint64
+	// LoopbackOnly refuses everybody but this machine.
+	LoopbackOnly bool
+	// Front has a certificate for Hosts: with it the server is a proxy to itself for clients whose hosts are fixed. nil: it
+	// is none.
+	Front   *tls.Config
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// Server answers the requests of Web WeChat clients, whatever host they were sent to. It is an http.Handler.
+type Server struct {
+	config  Config
+	seal    *sealer
+	front   *front // nil without one
+	logins  *logins
+	limiter *limiter
+	memory  *memory
+	metrics *metrics
+}
+
+// New makes the adapter of a server.
+func New(c Config) (*Server, error) {
+	s := &Server{config: c, logins: newLogins(c.Now), memory: newMemory()}
+	var err error
+	if s.seal, err = newSealer(c.Secret); err != nil {
+		return nil, err
+	}
+	if s.limiter, err = newLimiter(); err != nil {
+		return nil, err
+	}
+	if s.metrics, err = newMetrics(s, c.Metrics); err != nil {
+		return nil, err
+	}
+	if c.Front != nil {
+		s.front = newFront(s, c.Front)
+	}
+	return s, nil
+}
+
+// Serves reports whether a request is for ServeHTTP: by its path, or because it asks for a tunnel.
+func Serves(r *http.Request) bool { return r.Method == http.MethodConnect || ServesPath(r.URL.Path) }
+
+// ServesPath reports whether a path belongs to the protocol.
+func ServesPath(path string) bool {
+	return path == "/jslogin" || strings.HasPrefix(path, root) || strings.HasPrefix(path, "/qrcode/") || strings.HasPrefix(path, "/l/")
+}
+
+// endpoint is what answers one path.
+type endpoint struct {
+	serve func(*exchange) error
+	open  bool // needs no session
+}
+
+var endpoints map[string]endpoint
+
+func init() {
+	endpoints = map[string]endpoint{
+		"/jslogin":                    {(*exchange).jslogin, true},
+		root + "login":                {(*exchange).pollLogin, true},
+		root + "webwxnewloginpage":    {(*exchange).newLoginPage, true},
+		root + "synccheck":            {(*exchange).syncCheck, false},
+		root + "webwxinit":            {(*exchange).webInit, false},
+		root + "webwxstatusnotify":    {(*exchange).statusNotify, false},
+		root + "webwxlogout":          {(*exchange).logout, false},
+		root + "webwxstatreport":      {(*exchange).accept, false},
+		root + "webwxreport":          {(*exchange).accept, false},
+		root + "webwxsendfeedback":    {(*exchange).accept, false},
+		root + "webwxgetcontact":      {(*exchange).getContact, false},
+		root + "webwxbatchgetcontact": {(*exchange).batchGetContact, false},
+		root + "webwxsync":            {(*exchange).sync, false},
+		root + "webwxsendmsg":         {(*exchange).sendText, false},
+		root + "webwxrevokemsg":       {(*exchange).revoke, false},
+	}
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.newExchange(w, r)
+	if s.config.LoopbackOnly && !x.caller.Peer.Loopback {
+		http.Error(w, "the Web WeChat endpoints of this server are for its own machine: see the setting webwx", http.StatusForbidden)
+		return
+	}
+	if r.Method == http.MethodConnect {
+		if s.front == nil {
+			http.Error(w, "this is no proxy: see the setting webwx.connect", http.StatusMethodNotAllowed)
+			return
+		}
+		s.front.connect(x)
+		return
+	}
+	to, name, ok := route(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	x.name = name
+	err := x.prepare(to.open)
+	if err == nil {
+		err = to.serve(x)
+	}
+	if err != nil {
+		x.fail(err)
+	}
+}
+
+// route finds the endpoint of a path, and the name that metrics know it by.
+func route(path string) (endpoint, string, bool) {
+	if to, ok := endpoints[path]; ok {
+		return to, path[strings.LastIndexByte(path, '/')+1:], true
+	}
+	return endpoint{}, "", false
+}
