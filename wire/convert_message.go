@@ -73,13 +73,13 @@ func FromContent(c hongyan.Content) *Content {
 	case hongyan.KindText:
 		b.Part = &pb.Content_Text{Text: c.Text}
 	case hongyan.KindImage:
-		b.Part = &pb.Content_Image{Image: fromMedia(c.Media)}
+		b.Part = &pb.Content_Image{Image: FromMedia(c.Media)}
 	case hongyan.KindVoice:
-		b.Part = &pb.Content_Voice{Voice: fromMedia(c.Media)}
+		b.Part = &pb.Content_Voice{Voice: FromMedia(c.Media)}
 	case hongyan.KindVideo:
-		b.Part = &pb.Content_Video{Video: fromMedia(c.Media)}
+		b.Part = &pb.Content_Video{Video: FromMedia(c.Media)}
 	case hongyan.KindFile:
-		b.Part = &pb.Content_File{File: fromMedia(c.Media)}
+		b.Part = &pb.Content_File{File: FromMedia(c.Media)}
 	case hongyan.KindLocation:
 		b.Part = &pb.Content_Location{Location: fromLocation(c.Location)}
 	case hongyan.KindCustom:
@@ -114,13 +114,13 @@ func ToContent(b *Content) (hongyan.Content, error) {
 		}
 		c.Kind, c.Text = hongyan.KindText, p.Text
 	case *pb.Content_Image:
-		c.Kind, c.Media = hongyan.KindImage, toMedia(p.Image)
+		c.Kind, c.Media = hongyan.KindImage, ToMedia(p.Image)
 	case *pb.Content_Voice:
-		c.Kind, c.Media = hongyan.KindVoice, toMedia(p.Voice)
+		c.Kind, c.Media = hongyan.KindVoice, ToMedia(p.Voice)
 	case *pb.Content_Video:
-		c.Kind, c.Media = hongyan.KindVideo, toMedia(p.Video)
+		c.Kind, c.Media = hongyan.KindVideo, ToMedia(p.Video)
 	case *pb.Content_File:
-		c.Kind, c.Media = hongyan.KindFile, toMedia(p.File)
+		c.Kind, c.Media = hongyan.KindFile, ToMedia(p.File)
 	case *pb.Content_Location:
 		c.Kind, c.Location = hongyan.KindLocation, toLocation(p.Location)
 	case *pb.Content_Custom:
@@ -147,7 +147,8 @@ func ToContent(b *Content) (hongyan.Content, error) {
 	return c, nil
 }
 
-func fromMedia(m *hongyan.Media) *Media {
+// FromMedia makes the body of a medium; of none, an empty one.
+func FromMedia(m *hongyan.Media) *Media {
 	if m == nil {
 		return &Media{}
 	}
@@ -157,7 +158,8 @@ func fromMedia(m *hongyan.Media) *Media {
 	}
 }
 
-func toMedia(b *Media) *hongyan.Media {
+// ToMedia reads a medium.
+func ToMedia(b *Media) *hongyan.Media {
 	return &hongyan.Media{
 		Ref: b.GetRef(), Name: b.GetName(), MIME: b.GetMime(), Size: b.GetSize(), Width: b.GetWidth(),
 		Height: b.GetHeight(), DurationMS: b.GetDurationMs(), SHA256: b.GetSha256(), Thumbnail: b.GetThumbnail(),

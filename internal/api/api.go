@@ -11,7 +11,8 @@
 // An exchange is one request of net/http, which gives it a goroutine. What may be held for long, Start, needs none: it
 // takes a request that was read and gives the answer to a callback.
 //
-// Beside that the package says where the server is found, and takes the reports of clients whose network fails them.
+// Beside that the package says where the server is found, takes the reports of clients whose network fails them, and is
+// the way to the media store.
 package api
 
 import (
@@ -27,6 +28,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/account"
 	"github.com/hongyan-im/hongyan/internal/api/report"
+	"github.com/hongyan-im/hongyan/internal/media"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/wire"
 )
@@ -40,6 +42,7 @@ const (
 	MaxBodyUnauth  = wire.MaxFrameUnauth // of one that comes without a token
 	BodyTime       = time.Minute         // for a whole body to arrive
 	BodyTimeUnauth = 10 * time.Second    // for one that comes without a token
+	MediaTime      = 5 * time.Minute     // for a whole file, or a part of one, to arrive
 	MaxHeld        = 20_000              // requests that are held for news at a time, those of streams included
 	MaxHeldBody    = 4096                // bytes of each, as protobuf: enough for any key
 )
@@ -64,6 +67,7 @@ type Config struct {
 	Places  []Place
 	Ports   []uint16
 	Reports *report.Log // of clients whose network fails them
+	Media   *media.Store
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -74,7 +78,7 @@ type API struct {
 	peer    func(*http.Request) Peer
 	origins origins
 	log     *slog.Logger
-	routes  map[string]route // by the path behind Prefix
+	routes  map[string]route // by the path behind Prefix; an asterisk is any name
 	held    holds
 	streams streams
 	tickets *tickets
@@ -84,6 +88,7 @@ type API struct {
 	ports    []uint16
 	resolver *resolver
 	reports  *report.Log
+	media    *media.Store
 	quota    *quota
 
 	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
@@ -97,12 +102,28 @@ func (r route) allows() string {
 	return strings.Join(append(slices.Sorted(maps.Keys(r)), http.MethodOptions), ", ")
 }
 
+// find returns the route of a path behind Prefix, and what stands in the path where the route has an asterisk.
+func (a *API) find(path string) (to route, name string, ok bool) {
+	if to, ok = a.routes[path]; ok {
+		return to, "", true
+	}
+	steps := strings.Split(path, "/")
+	for i, step := range steps {
+		steps[i] = "*"
+		if to, ok = a.routes[strings.Join(steps, "/")]; ok {
+			return to, step, true
+		}
+		steps[i] = step
+	}
+	return nil, "", false
+}
+
 // New makes the API of a desk.
 func New(c Config) (*API, error) {
 	a := &API{
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID][]chan struct{}{}}, tickets: newTickets(c.Desk.Now),
-		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports,
+		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports, media: c.Media,
 		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
 	}
 	page, err := makePage(document)
@@ -121,6 +142,13 @@ func New(c Config) (*API, error) {
 		"events":        {http.MethodGet: (*exchange).events},
 		"events/ticket": {http.MethodPost: (*exchange).grantTicket},
 		"events/cookie": {http.MethodPost: (*exchange).grantCookie},
+
+		"media":                  {http.MethodPost: (*exchange).beginUpload},
+		"media/whole":            {http.MethodPost: (*exchange).takeWhole},
+		"media/uploads/*":        {http.MethodPut: (*exchange).takePart, http.MethodGet: (*exchange).showUpload, http.MethodDelete: (*exchange).abortUpload},
+		"media/uploads/*/finish": {http.MethodPost: (*exchange).finishUpload},
+		"media/*":                {http.MethodGet: (*exchange).showMedia, http.MethodHead: (*exchange).showMedia},
+		"media/*/thumbnail":      {http.MethodGet: (*exchange).showThumbnail, http.MethodHead: (*exchange).showThumbnail},
 	}
 	for i := range wire.Operations {
 		row := &wire.Operations[i]

@@ -22,10 +22,12 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	id     string // of the request
+	name   string // in its path
 	token  string // that came with it
 	caller operation.Caller
 	tls    bool // the client has encrypted
 	read   bool // the whole body was read
+	status int  // of an answer that is no problem; 0 is 200
 	// streamUntil is when the token of a stream expires.
 	streamUntil time.Time
 	replaced    chan struct{}     // closed when a stream has to end; nil for other requests
@@ -45,14 +47,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set(headerRequestID, x.id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if r.Method != http.MethodPost && r.ContentLength != 0 { // which nobody would read
+	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.ContentLength != 0 { // which nobody would read
 		x.refuse(hongyan.Errorf(hongyan.Invalid, "%s has no body here", r.Method).WithHint("use " + http.MethodPost))
 		return
 	}
 	if !x.crossOrigin() {
 		return
 	}
-	to, ok := a.routes[strings.TrimPrefix(r.URL.Path, Prefix)]
+	to, name, ok := a.find(strings.TrimPrefix(r.URL.Path, Prefix))
+	x.name = name
 	serve := to[r.Method]
 	switch {
 	case !ok:
@@ -130,6 +133,9 @@ func (x *exchange) finish(mediaType string, body []byte, err error) {
 	default:
 		x.api.metrics.answered("OK")
 		x.w.Header().Set("Content-Type", mediaType)
+		if x.status != 0 {
+			x.w.WriteHeader(x.status)
+		}
 		_, _ = x.w.Write(body)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/chat"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv"
+	"github.com/hongyan-im/hongyan/internal/media"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/session"
 	"github.com/hongyan-im/hongyan/internal/store"
@@ -89,6 +91,10 @@ func newWorldWith(tb testing.TB, c Config) *world {
 	w.peer.Store(&Peer{Secure: true})
 	c.Desk, c.Peer = desk, func(*http.Request) Peer { return *w.peer.Load() }
 	c.Reports, err = report.Open(tb.TempDir())
+	check(err)
+	c.Media, err = media.Open(media.Config{
+		Dir: filepath.Join(tb.TempDir(), "media"), MaxSize: 20 << 20, Quota: 64 << 20, Shard: part, Accepting: engine.Accepting, Now: time.Now,
+	})
 	check(err)
 	c.Log, c.Metrics = slog.New(slog.NewTextHandler(w.log, nil)), prometheus.NewRegistry()
 	w.api, err = New(c)

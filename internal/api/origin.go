@@ -33,9 +33,9 @@ func (o origins) allow(origin string) bool {
 // What a page of another origin may send and read. A token goes in a header, so that no page gets at the cookies of
 // another: credentials are never allowed.
 const (
-	corsMethods = "GET, POST"
-	corsHeaders = "Authorization, Content-Type, Last-Event-ID, X-Request-Id"
-	corsExposed = "Retry-After, WWW-Authenticate, X-Request-Id"
+	corsMethods = "GET, HEAD, POST, PUT, DELETE"
+	corsHeaders = "Authorization, Content-Type, If-None-Match, If-Range, Last-Event-ID, Range, X-Request-Id"
+	corsExposed = "Accept-Ranges, Content-Disposition, Content-Range, ETag, Retry-After, WWW-Authenticate, X-Request-Id"
 	corsMaxAge  = "7200" // seconds; browsers take no more
 )
 

@@ -32,6 +32,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
+	"github.com/hongyan-im/hongyan/internal/media"
 	"github.com/hongyan-im/hongyan/internal/memory"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/session"
@@ -72,6 +73,7 @@ type Server struct {
 	certs  *certs.Source
 	hub    *session.Hub
 	report *report.Log
+	media  *media.Store
 	api    *api.API
 	gate   *gate.Server
 	site   *static.Site  // nil without a folder to serve
@@ -124,6 +126,13 @@ func (s *Server) open() error {
 	part := inbox.NewShard(s.engine, s.writer.Submit, func(job func()) error {
 		return s.reads.run(func(context.Context) { job() })
 	})
+	s.media, err = media.Open(media.Config{
+		Dir: filepath.Join(c.Data, "media"), MaxSize: int64(c.Media.MaxSize), Quota: int64(c.Media.Quota), Shard: part,
+		Accepting: s.engine.Accepting, Now: time.Now, Metrics: s.metrics,
+	})
+	if err != nil {
+		return err
+	}
 	desk, err := s.makeDesk(part)
 	if err != nil {
 		return err
@@ -315,6 +324,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return s.drain()
 		case <-every.C:
 			s.engine.Refuse(s.disk.look())
+			s.media.Expire()
 		}
 	}
 }

@@ -88,7 +88,7 @@ func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
 	}
 	return api.New(api.Config{
 		Desk: desk, Origins: s.config.HTTP.Origins, Log: s.log, Metrics: s.metrics,
-		Places: places, Ports: portsOf(s.config.Listen), Reports: s.report,
+		Places: places, Ports: portsOf(s.config.Listen), Reports: s.report, Media: s.media,
 		Peer: func(r *http.Request) api.Peer {
 			p, _ := gate.PeerOf(r.Context())
 			return s.apiPeer(p)

@@ -28,6 +28,7 @@ type Config struct {
 	Retention    Retention
 	Devices      Devices
 	Storage      Storage
+	Media        Media
 	Limits       Limits
 	Log          Log
 	Drain        Drain
@@ -76,6 +77,12 @@ type Storage struct {
 	LowWater Size // free disk below which sends are refused
 	Ballast  Size // file that can be deleted to get a full disk going again; zero: none
 	Cache    Size // memory for blocks read from the store and for changes not yet in its tables
+}
+
+// Media bounds what people upload.
+type Media struct {
+	MaxSize Size // of one file
+	Quota   Size // of all files of one account; zero: no limit
 }
 
 // Limits bounds what connections may take.
@@ -168,6 +175,7 @@ func Default() Config {
 		Messages:     Messages{RecallWindow: 2 * time.Minute},
 		Devices:      Devices{Policy: DevicesMany, Max: 32},
 		Storage:      Storage{LowWater: 256 << 20, Ballast: 64 << 20, Cache: 256 << 20},
+		Media:        Media{MaxSize: 100 << 20, Quota: 2 << 30},
 		// Phones beat every 3.5 to 10 minutes; a beat may come late by the time a radio takes to wake up.
 		Limits: Limits{Connections: 100_000, ConnectionsPerAddress: 1024, Idle: 11 * time.Minute},
 		Log:    Log{Level: LogInfo, Format: LogText},

@@ -44,6 +44,7 @@ var sections = map[string]string{
 	"retention": "How much of each account's history the server keeps. 0 keeps everything.",
 	"devices":   "The devices of an account.",
 	"storage":   "Disk and memory.",
+	"media":     "Files that people upload: pictures, recordings and others.",
 	"limits":    "What connections may take.",
 	"log":       "The log, on standard error.",
 	"drain":     "Leaving: what happens between the signal to stop and the end.",
@@ -129,6 +130,11 @@ var table = []row{
 		func(c *Config) value { return sizeValue{&c.Storage.Ballast, 0, maxSize} }},
 	{"storage.cache", "Memory for blocks read from the store and for changes not yet in its tables. It is taken as needed.",
 		func(c *Config) value { return sizeValue{&c.Storage.Cache, 1 << 20, maxSize} }},
+
+	{"media.max_size", "Size of one file. 0B: no uploads.",
+		func(c *Config) value { return sizeValue{&c.Media.MaxSize, 0, 16 << 30} }},
+	{"media.quota", "Size of all the files that one account uploads. 0B: no limit.",
+		func(c *Config) value { return sizeValue{&c.Media.Quota, 0, maxSize} }},
 
 	{"limits.connections", "Connections at a time. Each takes a file descriptor: see hongyan doctor.",
 		func(c *Config) value { return countValue{&c.Limits.Connections, 1, 10_000_000} }},

@@ -210,7 +210,7 @@ func (s *Store) Thumbnail(_ context.Context, ref string) ([]byte, error) {
 		return nil, err
 	}
 	if !m.Thumbnail {
-		return nil, hongyan.Errorf(hongyan.NotFound, "%s has no thumbnail", ref)
+		return nil, hongyan.Errorf(hongyan.NotFound, "there is no thumbnail under this reference")
 	}
 	return s.readThumbnail(m.SHA256)
 }
