@@ -90,8 +90,7 @@ func makePage(document []byte) ([]byte, error) {
 	var doc struct {
 		Info  struct{ Title, Summary, Description string }
 		Paths map[string]struct {
-			Post *described
-			Get  *described
+			Post, Get, Put, Delete *described
 		}
 		Components struct{ Schemas map[string]schema }
 	}
@@ -106,14 +105,16 @@ func makePage(document []byte) ([]byte, error) {
 		Codes      []codeRow
 	}{Release: hongyan.Release, Info: doc.Info, Schemas: doc.Components.Schemas}
 	for path, methods := range doc.Paths {
-		for method, d := range map[string]*described{"POST": methods.Post, "GET": methods.Get} {
+		for method, d := range map[string]*described{
+			"POST": methods.Post, "GET": methods.Get, "PUT": methods.Put, "DELETE": methods.Delete,
+		} {
 			if d != nil {
 				d.Method, d.Path = method, path
 				data.Operations = append(data.Operations, *d)
 			}
 		}
 	}
-	slices.SortFunc(data.Operations, func(a, b described) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(data.Operations, func(a, b described) int { return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method) })
 	for code, v := range verdicts {
 		data.Codes = append(data.Codes, codeRow{strings.ToUpper(code.String()), v.title, v.status})
 	}

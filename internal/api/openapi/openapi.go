@@ -7,6 +7,7 @@ package openapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ type object = map[string]any
 func Document(s Source) ([]byte, error) {
 	d := document{source: s, schemas: object{}}
 	paths := handWritten()
+	maps.Copy(paths, mediaPaths())
 	for _, row := range wire.Operations {
 		op, err := d.operation(row)
 		if err != nil {
