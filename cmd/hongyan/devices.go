@@ -1,18 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/internal/terminal"
 )
 
 func devicesCommand() *cobra.Command {
-	return family("devices", "Manage the devices of one's account", devicesListCommand(), devicesKickCommand())
+	return family("devices", "Manage the devices of one's account", devicesListCommand(), devicesAdmitCommand(), devicesKickCommand())
 }
 
 func devicesListCommand() *cobra.Command {
@@ -73,6 +77,43 @@ func devicesKickCommand() *cobra.Command {
 			return err
 		}
 		_, err = fmt.Fprintf(c.OutOrStdout(), "ended device %d\n", n)
+		return err
+	})
+	return c
+}
+
+func devicesAdmitCommand() *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use:   "admit CODE",
+		Short: "Let another device into one's account, by the code that it shows",
+		Long: `Let another device into one's account: a browser, or a program, that shows a QR code to log in by. The code is what
+the QR code ends with; the whole address that it holds will do too.`,
+		Example: "  hongyan devices admit http://127.0.0.1:7878/#/login/kQ2tQzq8yVb7m0a5w3mZcg",
+		Args:    cobra.ExactArgs(1),
+	}
+	p := profileFlag(c)
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.RunE = p.asDevice(func(c *cobra.Command, cl *client.Client, args []string) error {
+		code := args[0][strings.LastIndexByte(args[0], '/')+1:]
+		who, err := cl.ReadLogin(c.Context(), code)
+		if err != nil {
+			return err
+		}
+		told := fmt.Sprintf("%s (%s), from %s", terminal.OneLine(who.Device.Name), classNames[who.Device.Class], who.Address)
+		if !yes {
+			fmt.Fprintf(c.ErrOrStderr(), "Let %s into the account? [y/N] ", told)
+			answer, _ := bufio.NewReader(io.LimitReader(c.InOrStdin(), 16)).ReadString('\n')
+			yes = strings.EqualFold(strings.TrimSpace(answer), "y")
+		}
+		if err := cl.AnswerLogin(c.Context(), code, yes); err != nil {
+			return err
+		}
+		verdict := "let in"
+		if !yes {
+			verdict = "declined"
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", verdict, told)
 		return err
 	})
 	return c
