@@ -38,7 +38,7 @@ Start a server, make an account, log in, and send a message:
 	root.SetHelpCommandGroupID(groupServer)
 	root.SetCompletionCommandGroupID(groupServer)
 	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), configCommand(),
-		doctorCommand(), benchCommand(), versionCommand())
+		doctorCommand(), benchCommand(), tortureCommand(), versionCommand())
 	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(),
 		groupCommand())
 	add(root, groupTalk, chatCommand(), sendCommand(), syncCommand(), readCommand(), recallCommand(), searchCommand())

@@ -6,6 +6,8 @@
 package history
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"github.com/hongyan-im/hongyan"
@@ -147,6 +149,23 @@ func (h *History) Now() Moment {
 func (h *History) tick() Moment {
 	h.last++
 	return h.last
+}
+
+// Sort puts records whose moments were set elsewhere, by a clock that all devices share, in the order of the moments.
+// History is complete then.
+func (h *History) Sort() {
+	slices.SortStableFunc(h.Ops, func(a, b *Op) int { return cmp.Compare(a.Invoked, b.Invoked) })
+	slices.SortStableFunc(h.Pages, func(a, b Page) int { return cmp.Compare(a.Shown, b.Shown) })
+	slices.SortStableFunc(h.Commits, func(a, b Commit) int { return cmp.Compare(a.Moment, b.Moment) })
+	for _, o := range h.Ops {
+		h.last = max(h.last, o.Invoked, o.Completed)
+	}
+	for i := range h.Pages {
+		h.last = max(h.last, h.Pages[i].Shown)
+	}
+	for i := range h.Commits {
+		h.last = max(h.last, h.Commits[i].Moment)
+	}
 }
 
 // Begin records a request before anything of it leaves the device.
