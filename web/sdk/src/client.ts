@@ -1,0 +1,535 @@
+import type {
+  ChangeEvent, Connection, ConversationState, Events, Me, Options, Outgoing, Sending, Sent, StoredMessage,
+} from './api.js';
+import { askByCode, type CodeState } from './code.js';
+import type { OutboxItem, Target } from './core/outbox.js';
+import { gaps } from './coverage.js';
+import { HongyanError } from './error.js';
+import type { Told } from './engine.js';
+import { addToId, compareIds, directConversation, fromHex, maxId, minId, newClientId, toHex } from './ids.js';
+import type { Calls } from './leader.js';
+import type { Model } from './model.js';
+import { messageKey, type Storage } from './storage/storage.js';
+import { post } from './transport/http.js';
+import { decode, fromBase64, toBase64 } from './wire/codec.js';
+import type { Init } from './wire/init.js';
+import type { OperationName } from './wire/table.js';
+import type {
+  Contact, Content, Device, DeviceClass, Group, GroupPolicy, Id, LoginReply, MemberRole, Message, Profile, Replies,
+  Requests, Signal,
+} from './wire/types.js';
+
+/** How many messages one call brings at most. */
+export const maxMessages = 200;
+
+/** What a client stands on. */
+export interface Ground {
+  base: string;
+  options: Options;
+  model: Model;
+  storage: Storage;
+  /** The tab that holds the connection: this one or another. */
+  leader: Calls;
+  connection(): Connection;
+  close(): Promise<void>;
+}
+
+/** What a search has found. */
+export interface Found {
+  messages: Message[];
+  continue?: string;
+  reachedMs: number;
+}
+
+interface Promised {
+  resolve(s: Sent): void;
+  reject(e: HongyanError): void;
+}
+
+/**
+ * Client is the account of this browser profile, or of this process. State is read from memory; acts go to the server and
+ * come back as changed state. Every promise breaks with a HongyanError.
+ */
+export class Client {
+  private readonly listeners = new Map<keyof Events, Set<(e: never) => void>>();
+  private readonly promised = new Map<string, Promised>();
+  private readonly wanted = new Set<Id>();
+  private shownMe = '';
+  private lastPlace = 0;
+
+  constructor(private readonly ground: Ground) {
+    this.shownMe = JSON.stringify(this.me);
+  }
+
+  // --- events ---
+
+  /** Calls f at every such event until the function that it returns is called. */
+  on<E extends keyof Events>(event: E, f: (e: Events[E]) => void): () => void {
+    const set = this.listeners.get(event) ?? new Set();
+    this.listeners.set(event, set);
+    set.add(f as (e: never) => void);
+    return () => set.delete(f as (e: never) => void);
+  }
+
+  private emit<E extends keyof Events>(event: E, e: Events[E]): void {
+    for (const f of [...(this.listeners.get(event) ?? [])]) {
+      try {
+        (f as (e: Events[E]) => void)(e);
+      } catch (failure) {
+        // A listener's fault is its own, as with addEventListener.
+        queueMicrotask(() => {
+          throw failure;
+        });
+      }
+    }
+  }
+
+  /** @internal What the leading tab tells. */
+  told<K extends keyof Told>(kind: K, what: Told[K]): void {
+    const tell: { [K in keyof Told]: (what: Told[K]) => void } = {
+      wrote: ({ writes }) => this.changed(this.ground.model.apply(writes)),
+      flying: ({ clientId, flying }) => this.flew(clientId, flying),
+      sent: ({ clientId, reply }) => this.settle(clientId, (p) => p.resolve(reply)),
+      undelivered: (e) => {
+        this.settle(e.clientId, (p) => p.reject(e.error));
+        this.emit('undelivered', e);
+      },
+      connection: (c) => this.emit('connection', c),
+      message: (m) => this.emit('message', m),
+      signal: (s) => this.signalled(s),
+    };
+    tell[kind](what);
+  }
+
+  /** @internal Memory has changed. */
+  changed(change: ChangeEvent): void {
+    const me = JSON.stringify(this.me);
+    if (me !== this.shownMe) {
+      this.shownMe = me;
+      this.emit('session', this.me);
+    }
+    this.emit('change', change);
+  }
+
+  private flew(clientId: string, flying: boolean): void {
+    const { model } = this.ground;
+    if (flying) model.flying.add(clientId);
+    else model.flying.delete(clientId);
+    const item = model.outbox.get(clientId);
+    if (item) this.changed(model.apply([{ table: 'outbox', key: clientId, value: item }]));
+  }
+
+  private settle(clientId: string, how: (p: Promised) => void): void {
+    const promised = this.promised.get(clientId);
+    this.promised.delete(clientId);
+    if (promised) how(promised);
+  }
+
+  private signalled(s: unknown): void {
+    const { typing } = decode<Signal>('Signal', s);
+    if (typing) this.emit('typing', typing);
+  }
+
+  // --- session ---
+
+  /** Who is logged in; null: nobody. */
+  get me(): Me | null {
+    return this.ground.model.me;
+  }
+
+  /** Creates an account and logs in. */
+  async register(r: { name: string; password: string; displayName?: string; invitation?: string }): Promise<Me> {
+    return this.loggedIn(await post(this.ground, 'Register', { ...r, device: this.device() }));
+  }
+
+  /** Logs in by password. */
+  async login(r: { name: string; password: string }): Promise<Me> {
+    const { session } = this.ground.model;
+    const deviceToken = session?.name === r.name.toLowerCase() ? session.deviceToken : '';
+    return this.loggedIn(await post(this.ground, 'Login', { ...r, device: this.device(), deviceToken }));
+  }
+
+  /**
+   * Begins a login that another device confirms: show `url` as a QR code. `done` is kept when it has been confirmed, and
+   * broken with NOT_FOUND when the code is over, with FORBIDDEN when the other device has declined.
+   */
+  async loginByCode(
+    r: { signal?: AbortSignal; onState?(s: CodeState): void } = {},
+  ): Promise<{ code: string; url: string; expiresMs: number; done: Promise<Me> }> {
+    const { base } = this.ground;
+    const ask = { base, ...(r.signal ? { signal: r.signal } : {}) };
+    const { reply, ...shown } = await askByCode(ask, this.device(), r.onState);
+    const done = reply.then((l) => this.loggedIn(l));
+    quietly(done);
+    return { ...shown, done };
+  }
+
+  /** Who asks for a login by a code, which the asking side is told is being looked at. */
+  async readLogin(code: string): Promise<{ device: Device; address: string; askedMs: number }> {
+    const { device, address, askedMs } = await this.request('ReadLogin', { code });
+    return { device: device!, address, askedMs };
+  }
+
+  /** Lets the device in that shows a code, or not. */
+  async answerLogin(code: string, accept: boolean): Promise<void> {
+    await this.request('AnswerLogin', { code, accept });
+  }
+
+  private async loggedIn(reply: LoginReply): Promise<Me> {
+    await this.ground.leader.login(reply);
+    return this.me!;
+  }
+
+  private device(): { name: string; class: DeviceClass } {
+    const inBrowser = typeof document !== 'undefined';
+    const { deviceName = inBrowser ? 'Browser' : 'Node', deviceClass = inBrowser ? 'WEB' : 'CLI' } = this.ground.options;
+    return { name: deviceName, class: deviceClass };
+  }
+
+  /** Ends this device on the server, and forgets everything that is stored. */
+  logout(): Promise<void> {
+    return this.ground.leader.logout();
+  }
+
+  /** Lets go of the connection and the store. Nothing may be called afterwards. */
+  close(): Promise<void> {
+    return this.ground.close();
+  }
+
+  /** The present state of the connection. */
+  get connection(): Connection {
+    return this.ground.connection();
+  }
+
+  /** Makes the next attempt to connect now. */
+  reconnectNow(): void {
+    quietly(this.ground.leader.reconnectNow());
+  }
+
+  // --- local state ---
+
+  /** All known conversations by id. Each value is replaced, not changed, when something about it changes. */
+  get conversations(): ReadonlyMap<string, ConversationState> {
+    return this.ground.model.conversations;
+  }
+
+  /** Contacts, requests and blocks by account. */
+  get contacts(): ReadonlyMap<Id, Contact> {
+    return this.ground.model.contacts;
+  }
+
+  /** Groups of this account by id, without members unless getGroup was called. */
+  get groups(): ReadonlyMap<Id, Group> {
+    return this.ground.model.groups;
+  }
+
+  /** Values that the account's devices share, by name. */
+  get settings(): ReadonlyMap<string, Uint8Array> {
+    return this.ground.model.settings;
+  }
+
+  /** The account's devices. */
+  get devices(): readonly Device[] {
+    return this.ground.model.devices;
+  }
+
+  /** A known profile. For an unknown one the server is asked in the background, and a change event follows. */
+  profileOf(user: Id): Profile | undefined {
+    const { model } = this.ground;
+    const me = model.session?.user ?? '0';
+    const known =
+      model.profiles.get(user) ??
+      model.contacts.get(user)?.profile ??
+      model.records.get(directConversation(me, user))?.peer;
+    if (known === undefined && user !== '0') this.want(user);
+    return known;
+  }
+
+  private want(user: Id): void {
+    if (this.wanted.has(user)) return;
+    this.wanted.add(user);
+    if (this.wanted.size > 1) return;
+    // All that one drawing of a page asks for go in one request.
+    setTimeout(() => {
+      const users = [...this.wanted].slice(0, 100);
+      this.ground.leader.lookUp(users).then(
+        () => {
+          // Those that do not exist stay wanted, so that nobody asks for them again.
+          for (const u of users) if (this.ground.model.profiles.has(u)) this.wanted.delete(u);
+        },
+        () => users.forEach((u) => this.wanted.delete(u)),
+      );
+    }, 20);
+  }
+
+  /**
+   * Messages of a conversation by ordinal, both ends included and at most 200, in order. What the store lacks is fetched
+   * from the server's history; without a connection the answer has what there is. Ordinals are dense, but for messages
+   * that were removed.
+   */
+  async messages(conversation: string, range: { from: Id; to: Id }): Promise<StoredMessage[]> {
+    const { model, leader, storage } = this.ground;
+    const bounds = model.bounds(conversation);
+    const from = maxId(range.from, bounds.from);
+    const to = minId(minId(range.to, bounds.to), addToId(from, maxMessages - 1));
+    if (compareIds(from, to) > 0) return [];
+    if (gaps(model.coverageOf(conversation), from, to).length > 0) {
+      await leader.fill(conversation, from, to).catch((e: unknown) => {
+        if ((e as HongyanError).code !== 'Network') throw e;
+      });
+    }
+    const cached = model.cached(conversation, from, to);
+    if (cached.length === Number(BigInt(to) - BigInt(from)) + 1) return cached;
+    const keys = [messageKey(conversation, from), messageKey(conversation, to)] as const;
+    const stored = (await storage.range('messages', ...keys, maxMessages)) as StoredMessage[];
+    model.keep(stored);
+    return stored;
+  }
+
+  /** What memory has of a range, in order. */
+  cachedMessages(conversation: string, range: { from: Id; to: Id }): StoredMessage[] {
+    return this.ground.model.cached(conversation, range.from, minId(range.to, addToId(range.from, maxMessages - 1)));
+  }
+
+  /** What is written and not yet durable on the server, in order. */
+  outbox(conversation: string): readonly Outgoing[] {
+    return this.ground.model.outgoing(conversation);
+  }
+
+  // --- messages ---
+
+  /**
+   * Puts a message into the outbox. It is stored before it is sent, and survives a reload from then on. The promise is
+   * kept when the message is durable on the server; it may be left alone, because a change event tells the same.
+   */
+  send(target: Target, content: Init<Content>): Sending {
+    const { model } = this.ground;
+    const createdMs = Date.now();
+    this.lastPlace = Math.max(this.lastPlace + 1, createdMs);
+    const item: OutboxItem = {
+      clientId: newClientId(),
+      target: this.resolve(target),
+      content,
+      createdMs,
+      place: this.lastPlace,
+      state: 'waiting',
+      firstAttemptMs: 0,
+      refusals: 0,
+    };
+    const acknowledged = new Promise<Sent>((resolve, reject) => {
+      this.promised.set(item.clientId, { resolve, reject });
+    });
+    quietly(acknowledged);
+    this.ground.leader.send(item).catch((e: HongyanError) => this.settle(item.clientId, (p) => p.reject(e)));
+    return { ...model.asOutgoing(item), acknowledged };
+  }
+
+  /** The conversation with the account of a name, if the account is known. */
+  private resolve(target: Target): Target {
+    if ('conversation' in target) return target;
+    const { model } = this.ground;
+    const name = target.name.toLowerCase();
+    const me = model.session;
+    if (me === undefined) return target;
+    if (me.name === name) return { conversation: directConversation(me.user, me.user) };
+    for (const p of model.profiles.values()) {
+      if (p.name === name) return { conversation: directConversation(me.user, p.user) };
+    }
+    return target;
+  }
+
+  /** Sends a failed message again, under the same id. */
+  resend(clientId: string): Promise<void> {
+    return this.ground.leader.resend(clientId);
+  }
+
+  /** Drops a failed message. */
+  discard(clientId: string): Promise<void> {
+    return this.ground.leader.discard(clientId);
+  }
+
+  /** Takes a message back, for everybody. */
+  async recall(conversation: string, ordinal: Id): Promise<void> {
+    await this.request('Recall', { conversation, ordinal });
+  }
+
+  /** Deletes messages for one's own devices. */
+  async remove(conversation: string, ordinals: Id[]): Promise<void> {
+    await this.request('Remove', { conversation, ordinals });
+  }
+
+  /** Raises the read mark: here at once, on the server soon. */
+  markRead(conversation: string, ordinal: Id): void {
+    quietly(this.ground.leader.markRead(conversation, ordinal));
+  }
+
+  /** Tells the others that one is writing. It may be called at every key: at most one in 3 s is sent. */
+  typing(conversation: string): void {
+    quietly(this.ground.leader.typing(conversation));
+  }
+
+  /**
+   * Looks for messages that have all words of a text, the newest first. `continue` of an answer goes into the next
+   * question; without it everything was looked through. reachedMs is how far back this one has come.
+   */
+  async search(q: { text: string; conversation?: string; continue?: string; limit?: number }): Promise<Found> {
+    const { continue: token = '', ...rest } = q;
+    const r = await this.request('Search', { ...rest, token: fromBase64(token) });
+    const { messages, reachedMs } = r;
+    return { messages, reachedMs, ...(r.token.length > 0 ? { continue: toBase64(r.token) } : {}) };
+  }
+
+  /** Keeps what is typed; empty: nothing. */
+  setDraft(conversation: string, text: string): void {
+    quietly(this.ground.leader.setDraft(conversation, text));
+  }
+
+  /** Pins, mutes or hides a conversation. */
+  async setConversation(id: string, p: { pinned?: boolean; muted?: boolean; hidden?: boolean }): Promise<void> {
+    await this.request('SetConversation', { conversation: id, ...p });
+  }
+
+  /** Hides a conversation's past from oneself, up to and including an ordinal; all of it if none is given. */
+  async clearHistory(id: string, ordinal: Id = '0'): Promise<void> {
+    await this.request('ClearHistory', { conversation: id, ordinal });
+  }
+
+  /** How many have received and read a message, and, in small groups, who has read it. */
+  readers(conversation: string, ordinal: Id): Promise<Replies['Readers']> {
+    return this.request('Readers', { conversation, ordinal });
+  }
+
+  // --- contacts ---
+
+  /** Looks accounts up, at most 100; unknown ones are left out. */
+  async profiles(q: { users?: Id[]; names?: string[] }): Promise<Profile[]> {
+    const { profiles } = await this.request('Profiles', q);
+    await this.ground.leader.keepProfiles(profiles);
+    return profiles;
+  }
+
+  /** Asks somebody to become a contact. */
+  async askContact(q: { user?: Id; name?: string; note?: string }): Promise<Contact> {
+    return (await this.request('AskContact', q)).contact!;
+  }
+
+  /** Accepts or declines a request. */
+  async answerContact(user: Id, accept: boolean): Promise<Contact> {
+    return (await this.request('AnswerContact', { user, accept })).contact!;
+  }
+
+  /** Sets remark and block. */
+  async setContact(user: Id, p: { remark?: string; blocked?: boolean }): Promise<Contact> {
+    return (await this.request('SetContact', { user, ...p })).contact!;
+  }
+
+  /** Ends a contact on both sides. */
+  async removeContact(user: Id): Promise<void> {
+    await this.request('RemoveContact', { user });
+  }
+
+  // --- groups ---
+
+  /** Makes a group. */
+  async createGroup(q: { title: string; users?: Id[]; names?: string[]; policy?: GroupPolicy }): Promise<Group> {
+    return (await this.request('CreateGroup', { ...q, clientId: fromHex(newClientId()) })).group!;
+  }
+
+  /** A group with its members and, for admins, who is asking. */
+  async getGroup(group: Id): Promise<Group> {
+    return (await this.request('GetGroup', { group })).group!;
+  }
+
+  /** Brings members in. */
+  async invite(group: Id, q: { users?: Id[]; names?: string[] }): Promise<void> {
+    await this.request('Invite', { group, ...q });
+  }
+
+  /** Comes in by a group's link; waiting: an admin has to approve. */
+  async join(link: string, note = ''): Promise<{ group: Group; waiting: boolean }> {
+    const { group, waiting } = await this.request('Join', { link, note });
+    return { group: group!, waiting };
+  }
+
+  /** Lets an asking account in, or not. */
+  async answerJoin(group: Id, user: Id, accept: boolean): Promise<void> {
+    await this.request('AnswerJoin', { group, user, accept });
+  }
+
+  /** Goes. */
+  async leave(group: Id): Promise<void> {
+    await this.request('Leave', { group });
+  }
+
+  /** Puts members out. */
+  async removeMembers(group: Id, users: Id[]): Promise<void> {
+    await this.request('RemoveMember', { group, users });
+  }
+
+  /** Makes an admin, takes that back, or hands the group over (OWNER). */
+  async setRole(group: Id, user: Id, role: MemberRole): Promise<void> {
+    await this.request('SetRole', { group, user, role });
+  }
+
+  /** Changes a group; newLink: the old link stops working. */
+  async setGroup(
+    group: Id,
+    p: {
+      title?: string;
+      announcement?: string;
+      avatar?: string;
+      policy?: GroupPolicy;
+      mutedAll?: boolean;
+      newLink?: boolean;
+    },
+  ): Promise<Group> {
+    return (await this.request('SetGroup', { group, ...p })).group!;
+  }
+
+  /** Silences a member until a time, Unix milliseconds; 0: no longer. */
+  async muteMember(group: Id, user: Id, untilMs: number): Promise<void> {
+    await this.request('MuteMember', { group, user, untilMs });
+  }
+
+  /** Ends a group. */
+  async dissolve(group: Id): Promise<void> {
+    await this.request('Dissolve', { group });
+  }
+
+  // --- oneself ---
+
+  /** Changes one's own profile. */
+  async setProfile(p: { displayName?: string; avatar?: string; bio?: string }): Promise<Profile> {
+    return (await this.request('SetProfile', p)).profile!;
+  }
+
+  /** Changes the password, which ends all other devices. */
+  async setPassword(oldPassword: string, newPassword: string): Promise<void> {
+    await this.request('SetPassword', { oldPassword, newPassword });
+  }
+
+  /** Ends another device. */
+  async kick(device: Id): Promise<void> {
+    await this.request('Kick', { device });
+  }
+
+  /** Stores a value that the account's devices share, of at most 4 KiB; an empty one removes it. */
+  async setSetting(name: string, value: Uint8Array): Promise<void> {
+    await this.request('SetSetting', { setting: { name, value } });
+  }
+
+  /** Asks for any operation. Without a connection it waits 8 s for one. */
+  request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]> {
+    return this.ground.leader.request(name, body, waitMs);
+  }
+}
+
+/** The client id of a message as the outbox has it: in hexadecimal. */
+export function clientIdOf(m: Message): string {
+  return toHex(m.clientId);
+}
+
+/** Lets a failure be: who wants to know of it is told in another way. */
+function quietly(work: Promise<unknown>): void {
+  work.catch(() => undefined);
+}

@@ -1,0 +1,500 @@
+import type { Connection, Events, Sent } from './api.js';
+import { Applier, type Applied } from './apply.js';
+import { Link, type Ending, type LinkAction } from './core/link.js';
+import { Outbox, type OutboxAction, type OutboxItem } from './core/outbox.js';
+import { initialSyncState, Sync, type SyncAction, type SyncState } from './core/sync.js';
+import { earlier } from './core/backoff.js';
+import type { Dialing } from './dial.js';
+import { asError, HongyanError } from './error.js';
+import { fromHex } from './ids.js';
+import type { Model, Session } from './model.js';
+import type { Storage, Write } from './storage/storage.js';
+import { asPage, type Channel } from './transport/channel.js';
+import { fromBase64, toBase64 } from './wire/codec.js';
+import type { Init } from './wire/init.js';
+import type { OperationName } from './wire/table.js';
+import type { LoginReply, Message, Replies, Requests, SendReply } from './wire/types.js';
+
+/** How long a request waits for a connection that is being made. */
+const connectPatienceMs = 8000;
+
+/** What an engine tells: the events of a client, and what the tabs need besides. */
+export interface Told {
+  wrote: { writes: readonly Write[]; place: number };
+  flying: { clientId: string; flying: boolean };
+  sent: { clientId: string; reply: Sent };
+  connection: Connection;
+  message: Events['message'];
+  signal: unknown;
+  undelivered: Events['undelivered'];
+}
+
+/** Takes what an engine tells. */
+export type Tell = <K extends keyof Told>(kind: K, what: Told[K]) => void;
+
+/**
+ * Engine keeps one account in step with the server: it drives the machines of core over a channel and the storage. All
+ * events pass through one queue, and the actions of one are carried out before the next is looked at.
+ */
+export class Engine {
+  private link = new Link(Math.random);
+  private sync = new Sync(initialSyncState, Math.random);
+  private outbox = new Outbox(Math.random);
+  private channel: Channel | undefined;
+  private dialing: AbortController | undefined;
+  private tail: Promise<void> = Promise.resolve();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
+  private state: Connection = { phase: 'loggedout', since: Date.now(), catchingUp: false };
+  private waiters: { resolve(c: Channel): void; reject(e: HongyanError): void }[] = [];
+
+  constructor(
+    private readonly model: Model,
+    private readonly storage: Storage,
+    private readonly dial: Dialing,
+    private readonly tell: Tell,
+  ) {}
+
+  get connection(): Connection {
+    return this.state;
+  }
+
+  /** Goes on from what is stored: after the start, and after a failure of the storage. */
+  async start(): Promise<void> {
+    await this.run(async () => this.restart());
+  }
+
+  private async restart(): Promise<void> {
+    await this.model.load(this.storage);
+    this.sync = new Sync(this.syncState(), Math.random);
+    this.outbox = new Outbox(Math.random);
+    this.link = new Link(Math.random);
+    this.model.flying.clear();
+    const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');
+    for (const item of waiting.sort((a, b) => a.place - b.place)) this.outbox.add(Date.now(), item);
+    if (this.model.me === null) this.show({ phase: 'loggedout' });
+    else await this.doLink(this.link.hurry(Date.now()));
+  }
+
+  private syncState(): SyncState {
+    return (this.model.meta.get('sync') as SyncState | undefined) ?? initialSyncState;
+  }
+
+  // --- what others ask for ---
+
+  /** Takes over a login. The store of another account is dropped first. */
+  login(reply: LoginReply): Promise<void> {
+    return this.run(async () => {
+      const s = reply.session;
+      if (s === undefined) throw new HongyanError('INTERNAL', 'the answer to the login has no session');
+      const writes: Write[] = [];
+      const held = this.model.session;
+      if (held !== undefined && held.user !== s.user) writes.push(...everything());
+      const { user, name, device, ticket, ticketExpiresMs } = s;
+      const session: Session = { user, name, device, ticket, ticketExpiresMs, deviceToken: reply.deviceToken };
+      writes.push({ table: 'meta', key: 'session', value: session });
+      this.hangUp();
+      await this.write(writes);
+      await this.restart();
+    });
+  }
+
+  /** Ends the device, and forgets everything. */
+  async logout(): Promise<void> {
+    await this.request('Logout', {});
+    await this.run(async () => {
+      this.hangUp();
+      await this.write(everything());
+      await this.restart();
+    });
+  }
+
+  /** Asks for an operation over the present connection, or the one that is being made. */
+  async request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]> {
+    const channel = await this.connected();
+    return channel.request(name, body, waitMs);
+  }
+
+  /** Stores a message in the outbox, and sends it when its turn comes. */
+  send(item: OutboxItem): Promise<void> {
+    return this.run(async () => {
+      if (this.model.outbox.has(item.clientId)) return; // a tab asks again after the leading one has changed
+      await this.write([{ table: 'outbox', key: item.clientId, value: item }]);
+      await this.doOutbox(this.outbox.add(Date.now(), item));
+    });
+  }
+
+  /** Sends a failed message again, under the same id. */
+  resend(clientId: string): Promise<void> {
+    return this.run(async () => {
+      const item = this.model.outbox.get(clientId);
+      if (item?.state !== 'failed') return;
+      const renewed = this.outbox.renewed(Date.now(), item);
+      await this.write([{ table: 'outbox', key: clientId, value: renewed }]);
+      await this.doOutbox(this.outbox.add(Date.now(), renewed));
+    });
+  }
+
+  /** Drops a failed message. */
+  discard(clientId: string): Promise<void> {
+    return this.run(async () => {
+      if (this.model.outbox.get(clientId)?.state === 'failed') await this.write([{ table: 'outbox', key: clientId }]);
+    });
+  }
+
+  /** Writes to the store, in turn. */
+  store(writes: readonly Write[]): Promise<void> {
+    return this.run(() => this.write(writes));
+  }
+
+  /** Applies something other than a commit, in turn. */
+  apply(work: (a: Applier) => Promise<Applied>): Promise<void> {
+    return this.run(async () => this.write((await work(this.applier())).writes));
+  }
+
+  /** Makes the next attempt now. */
+  reconnectNow(): Promise<void> {
+    return this.run(() => this.doLink(this.link.hurry(Date.now())));
+  }
+
+  /** The system has lost its network, or has got another one. */
+  networkChanged(online: boolean): Promise<void> {
+    return this.run(async () => {
+      if (this.model.me === null) return;
+      if (!online && this.channel === undefined) this.show({ phase: 'offline' });
+      else await this.doLink(this.channel === undefined ? this.link.hurry(Date.now()) : this.link.probe(Date.now()));
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.run(async () => {
+      await this.doSync(this.sync.flush());
+      this.closed = true;
+      clearTimeout(this.timer);
+      this.hangUp();
+      this.show({ phase: 'offline' });
+    });
+    this.giveUpWaiting(new HongyanError('Closed', 'the client is closed'));
+  }
+
+  // --- the queue ---
+
+  private run(work: () => Promise<void>): Promise<void> {
+    const done = this.tail.then(async () => {
+      if (this.closed) throw new HongyanError('Closed', 'the client is closed');
+      await work();
+      this.arm();
+    });
+    this.tail = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Handles an event. What fails then is the storage: everything starts anew from what is stored. */
+  private event(work: () => Promise<void>): void {
+    this.run(work).catch((e: unknown) => {
+      if (!this.closed) this.broken(asError(e, 'Storage'));
+    });
+  }
+
+  private broken(error: HongyanError): void {
+    this.hangUp();
+    this.show({ phase: 'waiting', problem: error, retryAt: Date.now() + 5000 });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.event(() => this.restart()), 5000);
+  }
+
+  private arm(): void {
+    clearTimeout(this.timer);
+    if (this.closed) return;
+    const at = earlier(this.link.wakeAt, earlier(this.sync.wakeAt, this.outbox.wakeAt));
+    if (at === undefined) return;
+    this.timer = setTimeout(() => {
+      this.event(async () => {
+        const now = Date.now();
+        await this.doLink(this.link.tick(now));
+        await this.doSync(this.sync.tick(now));
+        await this.doOutbox(this.outbox.tick(now));
+      });
+    }, Math.max(0, at - Date.now()));
+  }
+
+  // --- actions ---
+
+  private async doLink(actions: LinkAction[]): Promise<void> {
+    for (const a of actions) {
+      if (a.do === 'dial') this.connect();
+      else if (a.do === 'beat') this.beat();
+      else if (a.do === 'down') this.show({ phase: 'waiting', problem: a.error, retryAt: a.at });
+      else await this.stop(a.error);
+    }
+  }
+
+  private async doSync(actions: SyncAction[]): Promise<void> {
+    for (const a of actions) {
+      const { channel } = this;
+      if (a.do === 'commit') {
+        const applied = await this.applier().commit(a);
+        await this.write(applied.writes, a.previous);
+        await this.after(applied);
+      } else if (a.do === 'trouble') {
+        if (a.error.code === 'KEY_AHEAD') this.show({ ...this.state, problem: a.error });
+      } else if (a.do === 'caughtUp') {
+        channel?.follow(this.sync.presentable, this.sync.state.version);
+      } else if (channel !== undefined) {
+        this.ask(channel, a);
+      }
+    }
+    this.showCatchingUp();
+  }
+
+  /** Asks what the machine wants to know, and comes back with the answer as an event. */
+  private ask(channel: Channel, a: Extract<SyncAction, { do: 'pull' | 'backfill' | 'ack' }>): void {
+    const answered = (work: () => SyncAction[]) =>
+      this.event(async () => {
+        if (this.channel === channel) await this.doSync(work());
+      });
+    const refused = (e: unknown) => answered(() => this.sync.refused(Date.now(), asError(e)));
+    if (a.do === 'pull') {
+      channel
+        .request('Sync', { key: fromBase64(a.key), limit: 500 })
+        .then((r) => answered(() => this.sync.pulled(Date.now(), asPage(r))), refused);
+    } else if (a.do === 'backfill') {
+      channel
+        .request('Backfill', { token: fromBase64(a.token), limit: 200 })
+        .then((r) => answered(() => this.sync.backfilled(Date.now(), { ...r, token: toBase64(r.token) })), refused);
+    } else {
+      channel.request('Ack', { key: fromBase64(a.key) }).catch(() => undefined);
+    }
+  }
+
+  /** What follows from applied changes besides their storage. */
+  private async after(applied: Applied): Promise<void> {
+    for (const { clientId, message } of applied.arrived) {
+      const { id, conversation, ordinal, timeMs } = message;
+      this.model.flying.delete(clientId);
+      this.tell('sent', { clientId, reply: { id, conversation, ordinal, timeMs } });
+      await this.doOutbox(this.outbox.remove(Date.now(), clientId));
+    }
+    for (const message of applied.news) {
+      const conversation = this.model.conversations.get(message.conversation);
+      if (conversation) this.tell('message', { message, conversation, own: message.own });
+    }
+    if (applied.unknown.size > 0) this.learn([...applied.unknown]);
+  }
+
+  /** Asks for the states of conversations that a notification cannot bring. */
+  private learn(ids: string[]): void {
+    this.channel?.request('Conversations', { ids }).then(
+      (r) => this.event(async () => this.write((await this.applier().states(r.conversations)).writes)),
+      () => undefined, // the next page that mentions them brings them
+    );
+  }
+
+  private async doOutbox(actions: OutboxAction[]): Promise<void> {
+    for (const a of actions) {
+      if (a.do === 'save') {
+        await this.write([{ table: 'outbox', key: a.item.clientId, value: a.item }]);
+      } else if (a.do === 'transmit') {
+        this.transmit(a.item);
+      } else if (a.do === 'sent') {
+        const applied = await this.applier().sent(a.item, a.reply, this.asMessage(a.item, a.reply));
+        await this.write(applied.writes);
+        this.tell('sent', { clientId: a.item.clientId, reply: a.reply });
+        await this.after(applied);
+      } else if (a.do === 'failed') {
+        const conversation = 'conversation' in a.item.target ? a.item.target.conversation : '';
+        this.tell('undelivered', { clientId: a.item.clientId, conversation, error: a.error });
+      } else {
+        await this.lost({ error: a.error });
+      }
+    }
+  }
+
+  private transmit(item: OutboxItem): void {
+    const { channel } = this;
+    if (channel === undefined) return;
+    const { clientId } = item;
+    this.fly(clientId, true);
+    const answered = (work: () => OutboxAction[]) =>
+      this.event(async () => {
+        if (this.channel !== channel) return;
+        this.fly(clientId, false);
+        await this.doOutbox(work());
+      });
+    const { content, firstAttemptMs, target } = item;
+    channel.request('Send', { ...target, clientId: fromHex(clientId), firstAttemptMs, content }).then(
+      (reply) => answered(() => this.outbox.accepted(Date.now(), clientId, reply)),
+      (e: unknown) => {
+        const error = asError(e);
+        // Whether it arrived is unknown: the same request follows over the next connection.
+        if (error.code === 'Network') this.event(() => this.lostBy(channel, { error }));
+        else answered(() => this.outbox.refused(Date.now(), clientId, error));
+      },
+    );
+  }
+
+  private fly(clientId: string, flying: boolean): void {
+    if (flying) this.model.flying.add(clientId);
+    else this.model.flying.delete(clientId);
+    this.tell('flying', { clientId, flying });
+  }
+
+  /** The message that an acknowledged item has become, as far as is known before the log brings it. */
+  private asMessage(item: OutboxItem, reply: SendReply): Message {
+    const s = this.model.session!;
+    return {
+      ...reply,
+      from: s.user,
+      fromName: s.name,
+      clientId: fromHex(item.clientId),
+      content: { caption: '', mentions: [], mentionAll: false, ...(item.content as object) },
+      state: 'PRESENT',
+    };
+  }
+
+  // --- the connection ---
+
+  private connect(): void {
+    this.show({ phase: 'connecting' });
+    const session = this.model.session;
+    if (session === undefined) return;
+    const dialing = (this.dialing = new AbortController());
+    const events = {
+      pushed: (p: Parameters<Sync['notified']>[1]) =>
+        this.event(async () => {
+          if (this.dialing === dialing) await this.doSync(this.sync.notified(Date.now(), p));
+        }),
+      signal: (s: unknown) => this.tell('signal', s),
+      ended: (e: Ending) =>
+        this.event(async () => {
+          if (this.dialing === dialing) await this.lost(e);
+        }),
+    };
+    this.dial(session, events, dialing.signal).then(
+      (channel) =>
+        this.event(async () => {
+          if (this.dialing === dialing) await this.up(channel);
+          else channel.close();
+        }),
+      (e: unknown) =>
+        this.event(async () => {
+          if (this.dialing !== dialing) return;
+          this.dialing = undefined;
+          const error = asError(e);
+          const now = Date.now();
+          await this.doLink(error.code === 'Network' ? this.link.ended(now, { error }) : this.link.refused(now, error));
+        }),
+    );
+  }
+
+  private async up(channel: Channel): Promise<void> {
+    this.channel = channel;
+    const { session: answer } = channel;
+    const now = Date.now();
+    const { ticket, ticketExpiresMs } = answer;
+    const session: Session = { ...this.model.session!, ticket, ticketExpiresMs };
+    await this.write([{ table: 'meta', key: 'session', value: session }]);
+    this.link.authenticated(now, answer.hints, channel.beats);
+    this.show({ phase: 'online', transport: channel.transport });
+    for (const w of this.waiters.splice(0)) w.resolve(channel);
+    await this.doSync(this.sync.connected(now));
+    await this.doOutbox(this.outbox.connected(now, answer.timeMs));
+  }
+
+  private beat(): void {
+    const { channel } = this;
+    if (channel === undefined) return;
+    channel.request('Heartbeat', { key: fromBase64(this.sync.presentable) }).then(
+      (r) =>
+        this.event(async () => {
+          if (this.channel !== channel) return;
+          this.link.beaten(Date.now());
+          if (r.newer) await this.doSync(this.sync.hasNewer(Date.now()));
+        }),
+      () => undefined, // the channel says that it has ended
+    );
+  }
+
+  private async lostBy(channel: Channel, e: Ending): Promise<void> {
+    if (this.channel === channel) await this.lost(e);
+  }
+
+  private async lost(e: Ending): Promise<void> {
+    this.hangUp();
+    await this.doLink(this.link.ended(Date.now(), e));
+  }
+
+  private hangUp(): void {
+    this.dialing?.abort();
+    this.dialing = undefined;
+    this.channel?.close();
+    this.channel = undefined;
+    this.sync.disconnected();
+    this.outbox.disconnected();
+    for (const clientId of [...this.model.flying]) this.fly(clientId, false);
+  }
+
+  /** The device token is worth nothing any more. What is stored stays, for whoever logs in again. */
+  private async stop(error: HongyanError | undefined): Promise<void> {
+    const session = this.model.session;
+    if (session) {
+      await this.write([{ table: 'meta', key: 'session', value: { ...session, deviceToken: '', ticket: '' } }]);
+    }
+    this.show({ phase: 'loggedout', problem: error });
+    this.giveUpWaiting(error ?? new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
+  }
+
+  private connected(): Promise<Channel> {
+    if (this.channel !== undefined) return Promise.resolve(this.channel);
+    if (this.closed) return Promise.reject(new HongyanError('Closed', 'the client is closed'));
+    if (this.state.phase === 'loggedout') {
+      return Promise.reject(new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
+    }
+    return new Promise((resolve, reject) => {
+      const waiter = { resolve: (c: Channel) => (clearTimeout(timer), resolve(c)), reject };
+      this.waiters.push(waiter);
+      const timer = setTimeout(() => {
+        this.waiters = this.waiters.filter((w) => w !== waiter);
+        reject(this.state.problem ?? new HongyanError('Network', 'there is no connection to the server'));
+      }, connectPatienceMs);
+    });
+  }
+
+  private giveUpWaiting(error: HongyanError): void {
+    for (const w of this.waiters.splice(0)) w.reject(error);
+  }
+
+  private show(c: Partial<Connection> & Pick<Connection, 'phase'>): void {
+    const since = c.phase === this.state.phase ? this.state.since : Date.now();
+    this.state = { catchingUp: c.phase === 'online' && this.sync.behind, ...c, since };
+    this.tell('connection', this.state);
+  }
+
+  private showCatchingUp(): void {
+    const behind = this.state.phase === 'online' && this.sync.behind;
+    if (behind !== this.state.catchingUp) this.show({ ...this.state, catchingUp: behind });
+  }
+
+  // --- the store ---
+
+  private applier(): Applier {
+    return new Applier(this.model, this.storage, this.model.session?.user ?? '0');
+  }
+
+  private async write(writes: readonly Write[], expect?: string): Promise<void> {
+    if (writes.length === 0) return;
+    const place = ((this.model.meta.get('place') as number | undefined) ?? 0) + 1;
+    const all: Write[] = [...writes, { table: 'meta', key: 'place', value: place }];
+    await this.storage.write(expect === undefined ? { writes: all } : { writes: all, expect });
+    this.tell('wrote', { writes: all, place });
+  }
+}
+
+/** Deletes all that is stored but the place of the last write. */
+function everything(): Write[] {
+  return (
+    ['conversations', 'messages', 'coverage', 'contacts', 'groups', 'settings', 'profiles', 'outbox', 'drafts'] as const
+  )
+    .map((table): Write => ({ table, from: '', to: '\uffff' }))
+    .concat(['session', 'sync', 'devices'].map((key): Write => ({ table: 'meta', key })));
+}

@@ -1,0 +1,189 @@
+import type { Connection } from './api.js';
+import type { OutboxItem } from './core/outbox.js';
+import { gaps } from './coverage.js';
+import { Engine, type Tell } from './engine.js';
+import type { Dialing } from './dial.js';
+import { addToId, compareIds, maxId, minId } from './ids.js';
+import type { Model } from './model.js';
+import type { Storage, Write } from './storage/storage.js';
+import type { Init } from './wire/init.js';
+import type { OperationName } from './wire/table.js';
+import type { Id, LoginReply, Profile, Replies, Requests } from './wire/types.js';
+
+/** How many messages one answer of History brings at most. */
+const historyPage = 200;
+
+/** How many profiles of others are kept; those that were asked for first go. */
+const maxProfiles = 5000;
+
+/** How long read marks are gathered before they are sent. */
+const readDelayMs = 300;
+
+/** The least time between two Typing of a conversation. */
+const typingEveryMs = 3000;
+
+/**
+ * What the tab that holds the connection does for all tabs. Arguments and answers are plain data, because they come from
+ * other tabs as well.
+ */
+export class Leader {
+  private readonly engine: Engine;
+  private readonly fills = new Map<string, Promise<void>>();
+  private readonly typed = new Map<string, number>();
+  private readTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly model: Model,
+    storage: Storage,
+    dial: Dialing,
+    tell: Tell,
+  ) {
+    this.engine = new Engine(model, storage, dial, (kind, what) => {
+      tell(kind, what);
+      if (kind === 'connection' && (what as Connection).phase === 'online') this.sendReads();
+    });
+  }
+
+  get connection(): Connection {
+    return this.engine.connection;
+  }
+
+  start(): Promise<void> {
+    return this.engine.start();
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.readTimer);
+    return this.engine.close();
+  }
+
+  login(reply: LoginReply): Promise<void> {
+    return this.engine.login(reply);
+  }
+
+  logout(): Promise<void> {
+    return this.engine.logout();
+  }
+
+  request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]> {
+    return this.engine.request(name, body, waitMs);
+  }
+
+  send(item: OutboxItem): Promise<void> {
+    return this.engine.send(item);
+  }
+
+  resend(clientId: string): Promise<void> {
+    return this.engine.resend(clientId);
+  }
+
+  discard(clientId: string): Promise<void> {
+    return this.engine.discard(clientId);
+  }
+
+  reconnectNow(): Promise<void> {
+    return this.engine.reconnectNow();
+  }
+
+  networkChanged(online: boolean): Promise<void> {
+    return this.engine.networkChanged(online);
+  }
+
+  setDraft(conversation: string, text: string): Promise<void> {
+    return this.engine.store([{ table: 'drafts', key: conversation, ...(text === '' ? {} : { value: text }) }]);
+  }
+
+  async typing(conversation: string): Promise<void> {
+    const now = Date.now();
+    if (now - (this.typed.get(conversation) ?? 0) < typingEveryMs || this.engine.connection.phase !== 'online') return;
+    this.typed.set(conversation, now);
+    await this.engine.request('Typing', { conversation });
+  }
+
+  /** Raises the read mark here at once, and on the server as soon as it can be told. */
+  async markRead(conversation: string, ordinal: Id): Promise<void> {
+    const record = this.model.records.get(conversation);
+    if (record === undefined || compareIds(ordinal, record.read) <= 0) return;
+    const read = minId(ordinal, record.last);
+    const unread = compareIds(read, record.last) >= 0 ? 0 : Math.max(0, record.unread - this.passed(conversation, record.read, read));
+    await this.engine.store([
+      { table: 'conversations', key: conversation, value: { ...record, read: maxId(read, record.read), unread } },
+      { table: 'meta', key: readKey + conversation, value: read },
+    ]);
+    clearTimeout(this.readTimer);
+    this.readTimer = setTimeout(() => this.sendReads(), readDelayMs);
+  }
+
+  /** How many messages of others memory holds above one ordinal up to another. */
+  private passed(conversation: string, after: Id, to: Id): number {
+    const from = maxId(addToId(after, 1), addToId(to, -historyPage));
+    return this.model.cached(conversation, from, to).filter((m) => !m.own && m.state === 'PRESENT').length;
+  }
+
+  private sendReads(): void {
+    if (this.engine.connection.phase !== 'online') return;
+    for (const [key, value] of this.model.meta) {
+      if (!key.startsWith(readKey)) continue;
+      const ordinal = value as Id;
+      const told = () => {
+        if (this.model.meta.get(key) === ordinal) void this.quietly(this.engine.store([{ table: 'meta', key }]));
+      };
+      this.engine.request('MarkRead', { conversation: key.slice(readKey.length), ordinal }).then(told, (e: unknown) => {
+        // What the server will never take is forgotten; the rest goes with the next connection.
+        if ((e as { code?: string }).code === 'NOT_FOUND' || (e as { code?: string }).code === 'INVALID') told();
+      });
+    }
+  }
+
+  /** Has the store filled from the server's history between two ordinals, both included. */
+  fill(conversation: string, from: Id, to: Id): Promise<void> {
+    const name = `${conversation} ${from} ${to}`;
+    let work = this.fills.get(name);
+    if (work === undefined) {
+      work = this.fillGaps(conversation, from, to).finally(() => this.fills.delete(name));
+      this.fills.set(name, work);
+    }
+    return work;
+  }
+
+  private async fillGaps(conversation: string, from: Id, to: Id): Promise<void> {
+    for (const [first, last] of gaps(this.model.coverageOf(conversation), from, to)) {
+      let at = first;
+      while (compareIds(at, last) <= 0) {
+        const limit = Math.min(historyPage, Number(BigInt(last) - BigInt(at)) + 1);
+        const page = await this.engine.request('History', { conversation, after: addToId(at, -1), limit });
+        const messages = page.messages.filter((m) => compareIds(m.ordinal, last) <= 0);
+        const newest = messages.at(-1)?.ordinal;
+        // What is missing up to the newest was removed; so is all the rest if there is no more.
+        const until = page.more && newest !== undefined ? newest : last;
+        await this.engine.apply((a) => a.history(conversation, messages, at, until));
+        at = addToId(until, 1);
+      }
+    }
+  }
+
+  /** Asks for profiles and keeps them. */
+  async lookUp(users: readonly Id[]): Promise<void> {
+    const { profiles } = await this.engine.request('Profiles', { users });
+    await this.keepProfiles(profiles);
+  }
+
+  async keepProfiles(profiles: readonly Profile[]): Promise<void> {
+    const writes: Write[] = profiles.map((value) => ({ table: 'profiles', key: value.user, value }));
+    const excess = this.model.profiles.size + writes.length - maxProfiles;
+    for (const user of this.model.profiles.keys()) {
+      if (writes.length >= profiles.length + excess) break;
+      if (!this.model.contacts.has(user) && user !== this.model.session?.user) writes.push({ table: 'profiles', key: user });
+    }
+    await this.engine.store(writes);
+  }
+
+  private async quietly(work: Promise<unknown>): Promise<void> {
+    await work.catch(() => undefined);
+  }
+}
+
+const readKey = 'read:';
+
+/** The methods of Leader that other tabs may call. */
+export type Calls = Omit<Leader, 'connection' | 'start' | 'close'>;

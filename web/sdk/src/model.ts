@@ -1,0 +1,283 @@
+import type { ChangeEvent, ConversationState, Me, Outgoing, StoredMessage } from './api.js';
+import type { OutboxItem } from './core/outbox.js';
+import { HongyanError } from './error.js';
+import { groupOf, maxId, minId, peerOf } from './ids.js';
+import { type Coverage, emptyCoverage } from './coverage.js';
+import { messageKey, type Storage, type Table, tables, type Write } from './storage/storage.js';
+import type { Contact, Conversation, Device, Group, Id, Profile } from './wire/types.js';
+
+/** A conversation as it is stored. */
+export interface ConversationRecord extends Conversation {
+  /** The newest ordinal that this device was given for a message it sent, while `last` may not have come so far. */
+  sent?: Id;
+}
+
+/** The credentials of a login, as meta's `session`. */
+export interface Session {
+  user: Id;
+  name: string;
+  device: Id;
+  deviceToken: string;
+  ticket: string;
+  ticketExpiresMs: number;
+}
+
+/** How many messages a tab keeps in memory. */
+export const maxCachedMessages = 4000;
+
+/**
+ * Model is what a tab has in memory of the store: all of the small tables, and the messages that were used last. It
+ * changes by the very writes that change the store, which the leading tab passes on to the others.
+ */
+export class Model {
+  readonly meta = new Map<string, unknown>();
+  readonly records = new Map<string, ConversationRecord>();
+  readonly conversations = new Map<string, ConversationState>();
+  readonly coverage = new Map<string, Coverage>();
+  readonly contacts = new Map<Id, Contact>();
+  readonly groups = new Map<Id, Group>();
+  readonly settings = new Map<string, Uint8Array>();
+  readonly profiles = new Map<Id, Profile>();
+  readonly outbox = new Map<string, OutboxItem>();
+  readonly drafts = new Map<string, string>();
+  /** Those on their way at the moment. */
+  readonly flying = new Set<string>();
+  private readonly cache = new Map<string, StoredMessage>();
+  private readonly maps: Partial<Record<Table, Map<string, unknown>>> = {
+    meta: this.meta,
+    conversations: this.records as Map<string, unknown>,
+    coverage: this.coverage as Map<string, unknown>,
+    contacts: this.contacts as Map<string, unknown>,
+    groups: this.groups as Map<string, unknown>,
+    settings: this.settings as Map<string, unknown>,
+    profiles: this.profiles as Map<string, unknown>,
+    outbox: this.outbox as Map<string, unknown>,
+    drafts: this.drafts as Map<string, unknown>,
+  };
+
+  /** Replaces everything by what is stored. */
+  async load(storage: Storage): Promise<void> {
+    const names = tables.filter((t) => t !== 'messages');
+    const contents = await Promise.all(names.map((t) => storage.all(t)));
+    this.cache.clear();
+    this.conversations.clear();
+    names.forEach((name, i) => {
+      const map = this.maps[name]!;
+      map.clear();
+      for (const [key, value] of contents[i]!) map.set(key, value);
+    });
+    const ids = new Set([...this.records.keys(), ...this.drafts.keys()]);
+    for (const item of this.outbox.values()) if ('conversation' in item.target) ids.add(item.target.conversation);
+    for (const id of ids) this.show(id);
+  }
+
+  get session(): Session | undefined {
+    return this.meta.get('session') as Session | undefined;
+  }
+
+  get me(): Me | null {
+    const s = this.session;
+    if (s === undefined || s.deviceToken === '') return null;
+    const p = this.profiles.get(s.user);
+    const { displayName = s.name, avatar = '', bio = '' } = p ?? {};
+    return { user: s.user, name: s.name, displayName: displayName || s.name, avatar, bio, device: s.device };
+  }
+
+  get devices(): readonly Device[] {
+    return (this.meta.get('devices') as Device[] | undefined) ?? [];
+  }
+
+  /** Takes over what was written to the store and tells what has changed. */
+  apply(writes: readonly Write[]): ChangeEvent {
+    const change = noChange();
+    const shown = new Set<string>();
+    for (const w of writes) {
+      if (w.table === 'messages') this.applyMessages(w, change);
+      else if ('from' in w) this.deleteRange(w.table, w.from, w.to, change, shown);
+      else this.applyOne(w.table, w.key, w.value, change, shown);
+    }
+    for (const id of shown) {
+      this.show(id);
+      change.conversations.add(id);
+    }
+    return change;
+  }
+
+  /** What memory holds of a range of messages, in order. */
+  cached(conversation: string, from: Id, to: Id): StoredMessage[] {
+    const found: StoredMessage[] = [];
+    for (let n = BigInt(from); n <= BigInt(to); n++) {
+      const key = messageKey(conversation, n.toString());
+      const message = this.cache.get(key);
+      if (message === undefined) continue;
+      this.remember(key, message);
+      found.push(message);
+    }
+    return found;
+  }
+
+  /** Keeps messages that were read from the store. */
+  keep(messages: readonly StoredMessage[]): void {
+    for (const m of messages) this.remember(messageKey(m.conversation, m.ordinal), m);
+  }
+
+  /** The outbox of a conversation in order. */
+  outgoing(conversation: string): Outgoing[] {
+    return [...this.outbox.values()]
+      .filter((i) => 'conversation' in i.target && i.target.conversation === conversation)
+      .sort((a, b) => a.place - b.place)
+      .map((i) => this.asOutgoing(i));
+  }
+
+  asOutgoing(i: OutboxItem): Outgoing {
+    return {
+      clientId: i.clientId,
+      ...('conversation' in i.target ? { conversation: i.target.conversation } : {}),
+      content: i.content,
+      createdMs: i.createdMs,
+      state: i.state === 'failed' ? 'failed' : this.flying.has(i.clientId) ? 'sending' : 'waiting',
+      ...(i.error ? { error: new HongyanError(i.error.code, i.error.message, i.error) } : {}),
+      tries: i.refusals,
+    };
+  }
+
+  coverageOf(conversation: string): Coverage {
+    return this.coverage.get(conversation) ?? emptyCoverage;
+  }
+
+  /** The lowest and the highest ordinal that this account may see of a conversation; empty if from is above to. */
+  bounds(conversation: string): { from: Id; to: Id } {
+    const r = this.records.get(conversation);
+    if (r === undefined) return { from: '1', to: '0' };
+    const from = (BigInt(maxId(r.joined, r.cleared)) + 1n).toString();
+    const last = maxId(r.last, r.sent ?? '0');
+    return { from, to: r.left === '0' ? last : minId(last, r.left) };
+  }
+
+  /** Builds what is shown of a conversation from its parts. */
+  private show(id: string): void {
+    const record = this.records.get(id);
+    const draft = this.drafts.get(id);
+    let sending = 0;
+    let failed = 0;
+    for (const item of this.outbox.values()) {
+      if (!('conversation' in item.target) || item.target.conversation !== id) continue;
+      if (item.state === 'failed') failed++;
+      else sending++;
+    }
+    if (record === undefined && draft === undefined && sending + failed === 0) {
+      this.conversations.delete(id);
+      return;
+    }
+    const { sent = '0', ...state } = record ?? this.unknown(id);
+    const groupId = groupOf(id);
+    this.conversations.set(id, {
+      ...state,
+      last: maxId(state.last, sent),
+      ...(groupId === undefined ? {} : { groupId }),
+      ...(draft === undefined ? {} : { draft }),
+      sending,
+      failed,
+    });
+  }
+
+  /** What can be said of a conversation before the server has said anything. */
+  unknown(id: string): ConversationRecord {
+    const user = peerOf(id, this.session?.user ?? '0');
+    const contact = user === undefined ? undefined : this.contacts.get(user);
+    const peer = contact?.profile ?? (user === undefined ? undefined : this.profiles.get(user));
+    const title = contact?.remark || peer?.displayName || peer?.name || this.groups.get(groupOf(id) ?? '')?.title || '';
+    return {
+      id,
+      title,
+      ...(peer ? { peer } : {}),
+      last: '0',
+      read: '0',
+      joined: '0',
+      left: '0',
+      cleared: '0',
+      unread: 0,
+      pinned: false,
+      muted: false,
+      hidden: false,
+      delivered: '0',
+      peerRead: '0',
+    };
+  }
+
+  private remember(key: string, message: StoredMessage): void {
+    this.cache.delete(key);
+    this.cache.set(key, message);
+    if (this.cache.size > maxCachedMessages) this.cache.delete(this.cache.keys().next().value!);
+  }
+
+  private applyMessages(w: Write, change: ChangeEvent): void {
+    if ('from' in w) {
+      for (const key of this.cache.keys()) if (key >= w.from && key <= w.to) this.cache.delete(key);
+      if (w.from === '') change.reset = true;
+      else touch(change, parseMessageKey(w.from), parseMessageKey(w.to));
+      return;
+    }
+    if (w.value === undefined) this.cache.delete(w.key);
+    else this.remember(w.key, w.value as StoredMessage);
+    touch(change, parseMessageKey(w.key));
+  }
+
+  private applyOne(table: Table, key: string, value: unknown, change: ChangeEvent, shown: Set<string>): void {
+    if (table === 'outbox') {
+      const item = (value ?? this.outbox.get(key)) as OutboxItem | undefined;
+      if (item !== undefined && 'conversation' in item.target) {
+        shown.add(item.target.conversation);
+        change.outbox.add(item.target.conversation);
+      }
+    }
+    const map = this.maps[table]!;
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
+    this.note(table, key, change, shown);
+  }
+
+  private deleteRange(table: Table, from: string, to: string, change: ChangeEvent, shown: Set<string>): void {
+    for (const key of [...this.maps[table]!.keys()]) {
+      if (key >= from && key <= to) this.applyOne(table, key, undefined, change, shown);
+    }
+    if (from === '') change.reset = true;
+  }
+
+  private note(table: Table, key: string, change: ChangeEvent, shown: Set<string>): void {
+    if (table === 'conversations' || table === 'drafts') shown.add(key);
+    else if (table === 'contacts') change.contacts = true;
+    else if (table === 'groups') change.groups.add(key);
+    else if (table === 'profiles') change.profiles.add(key);
+    else if (table === 'settings') change.settings = true;
+    else if (table === 'meta' && key === 'devices') change.devices = true;
+  }
+}
+
+/** An event that says that nothing has changed. */
+export function noChange(): ChangeEvent {
+  return {
+    conversations: new Set(),
+    messages: new Map(),
+    contacts: false,
+    groups: new Set(),
+    outbox: new Set(),
+    profiles: new Set(),
+    settings: false,
+    devices: false,
+    reset: false,
+  };
+}
+
+function parseMessageKey(key: string): { conversation: string; ordinal: Id } {
+  const slash = key.lastIndexOf('/');
+  return { conversation: key.slice(0, slash), ordinal: key.slice(slash + 2) };
+}
+
+function touch(change: ChangeEvent, at: { conversation: string; ordinal: Id }, until = at): void {
+  const range = change.messages.get(at.conversation);
+  change.messages.set(at.conversation, {
+    from: range === undefined ? at.ordinal : minId(range.from, at.ordinal),
+    to: range === undefined ? until.ordinal : maxId(range.to, until.ordinal),
+  });
+}

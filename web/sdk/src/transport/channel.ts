@@ -1,0 +1,102 @@
+import type { Transport } from '../api.js';
+import type { Ending } from '../core/link.js';
+import type { Page, Pushed } from '../core/sync.js';
+import { fromRefusal, HongyanError } from '../error.js';
+import { decode, encode, toBase64 } from '../wire/codec.js';
+import type { Init } from '../wire/init.js';
+import { operations, type OperationName } from '../wire/table.js';
+import type { AuthReply, Close, Id, Notify, Refusal, Replies, Requests, SyncReply } from '../wire/types.js';
+
+/** How long an answer may take, besides what the request asks the server to wait. */
+export const answerTimeoutMs = 8000;
+
+/** Something of the moment, which no log keeps, as JSON. */
+export type SignalBody = unknown;
+
+/** What a channel tells its owner. Nothing comes after ended. */
+export interface ChannelEvents {
+  pushed(p: Pushed): void;
+  signal(s: SignalBody): void;
+  ended(e: Ending): void;
+}
+
+/** An authenticated way to the server. */
+export interface Channel {
+  readonly transport: Transport;
+  readonly session: AuthReply;
+  /** Whether it needs heartbeats. */
+  readonly beats: boolean;
+  /** Asks for an operation. A HongyanError says what the server refused, or that no answer came. */
+  request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]>;
+  /** Has what comes after a key pushed, if the channel does not do so by itself. A later call changes the key. */
+  follow(key: string, version: Id): void;
+  /** Ends it, without a word to its owner. */
+  close(): void;
+}
+
+/** Where and as whom to connect. */
+export interface Dial {
+  /** As https://chat.example.com:8080. */
+  base: string;
+  /** What Auth takes. */
+  token: string;
+  events: ChannelEvents;
+  /** Gives up. */
+  signal: AbortSignal;
+  WebSocket?: (new (url: string, protocols: string[]) => WebSocket) | undefined;
+}
+
+/** Opens a channel. */
+export type Dialer = (d: Dial) => Promise<Channel>;
+
+/** The JSON of a request's body. */
+export function encodeRequest<N extends OperationName>(name: N, body: Init<Requests[N]>): object {
+  return encode(operations[name][1], body);
+}
+
+/** The reply in JSON. */
+export function decodeReply<N extends OperationName>(name: N, json: unknown): Replies[N] {
+  return decode<Replies[N]>(operations[name][2], json);
+}
+
+/** The error that JSON of a refusal stands for. */
+export function decodeRefusal(json: unknown): HongyanError {
+  return fromRefusal(decode<Refusal>('Refusal', json));
+}
+
+/** A notification as Sync takes it. */
+export function asPushed(n: Notify): Pushed {
+  return { version: n.version, previous: n.previous, changes: n.changes, key: toBase64(n.key) };
+}
+
+/** A page of Sync as Sync takes it from a stream that stood at a version. */
+export function asPushedPage(r: SyncReply, previous: Id): Pushed {
+  const { version, changes, conversations } = r;
+  return { version, previous, changes, conversations, key: toBase64(r.key), broken: r.reset !== undefined };
+}
+
+/** A page of Sync as the answer to a pull. */
+export function asPage(r: SyncReply): Page {
+  const { reset, key, ...rest } = r;
+  return {
+    ...rest,
+    key: toBase64(key),
+    ...(reset ? { reset: { ...reset, backfill: toBase64(reset.backfill) } } : {}),
+  };
+}
+
+/** How a connection ended whose server said Close. */
+export function endingOf(c: Close): Ending {
+  const code = c.final ? 'REVOKED' : c.reason === 'TLS_REQUIRED' ? 'TLS_REQUIRED' : 'UNAVAILABLE';
+  return {
+    error: new HongyanError(code, c.message || `the server closed the link: ${c.reason}`),
+    reconnectAfterMs: c.reconnectAfterMs,
+    slowly: c.reason === 'PROTOCOL_ERROR',
+    final: c.final,
+  };
+}
+
+/** The error of no answer. */
+export function timedOut(what: string): HongyanError {
+  return new HongyanError('Network', `${what}: no answer in time`);
+}
