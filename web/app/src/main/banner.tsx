@@ -1,0 +1,63 @@
+import { useEffect, useState } from 'preact/hooks'
+import { t } from '../i18n'
+import { client, connection } from '../state/client'
+import { Icon } from '../ui/icon'
+import { attempt, toast } from '../ui/toast'
+
+// A connection that comes back within this time is not worth a word.
+const patience = 1500
+
+/** Says above everything how the connection is, whenever it is not simply up. */
+export function ConnectionBanner() {
+  const c = connection.value
+  const now = useClock(c.phase !== 'online')
+  const [hintClosed, setHintClosed] = useState(false)
+  const down = c.phase !== 'online' && now - c.since > patience
+  const slow = c.phase === 'online' && c.transport !== undefined && c.transport !== 'websocket' && !hintClosed
+  const seconds = c.phase === 'waiting' && c.retryAt ? Math.max(0, Math.ceil((c.retryAt - now) / 1000)) : 0
+  const text = !down ? (slow ? t('fallback', { transport: c.transport ?? '' }) : '')
+    : c.phase === 'waiting' && seconds > 0 ? t('waiting', { n: seconds })
+    : c.phase === 'loggedout' ? t('loggedOutElsewhere')
+    : c.phase === 'offline' ? t('offline')
+    : t('connecting')
+  return (
+    <div class="banner-place">
+      {/* The words alone are announced: the counting seconds are not. */}
+      <span class="visually-hidden" role="status">
+        {down ? t(c.phase === 'connecting' ? 'connecting' : 'offline') : ''}
+      </span>
+      {text && (
+        <div class={down ? 'banner' : 'banner soft'} data-phase={c.phase}>
+          <Icon name={down ? 'wifiOff' : 'info'} size={17} />
+          <span class="cut">{text}</span>
+          {down && c.phase !== 'connecting' && (
+            <>
+              <button type="button" class="banner-act" onClick={() => client().reconnectNow()}>{t('retryNow')}</button>
+              <button type="button" class="banner-act" onClick={() => void report()}>{t('reportNetwork')}</button>
+            </>
+          )}
+          {!down && (
+            <button type="button" class="banner-act" onClick={() => setHintClosed(true)}>{t('close')}</button>
+          )}
+        </div>
+      )}
+    </div>
+  )
+}
+
+async function report(): Promise<void> {
+  const sent = await attempt(() => client().report())
+  if (sent) toast(t('reported', { id: sent.requestId }))
+}
+
+/** The time, each second while it is wanted. */
+function useClock(wanted: boolean): number {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    setNow(Date.now())
+    if (!wanted) return
+    const timer = setInterval(() => setNow(Date.now()), 500)
+    return () => clearInterval(timer)
+  }, [wanted])
+  return now
+}
