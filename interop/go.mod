@@ -10,5 +10,6 @@ require (
 
 require (
 	github.com/dolthub/maphash v0.1.0 // indirect
+	github.com/eatmoreapple/openwechat v1.4.10 // indirect
 	github.com/klauspost/compress v1.20.1 // indirect
 )

@@ -8,12 +8,12 @@ import (
 // parsed and lives as long. A Request may be used for one head after another; it then allocates nothing.
 type Request struct {
 	Method   []byte // as sent; methods are case-sensitive
-	Path     []byte // as sent, percent-encoding and dots included; begins with "/", or is "*"
+	Path     []byte // as sent, percent-encoding and dots included; begins with "/", or is "*", or of CONNECT the authority
 	RawQuery []byte // what follows "?", or nil
 	Minor    int    // of the HTTP version: 1 for HTTP/1.1
 	Fields
 
-	authority []byte // of a target in absolute form
+	authority []byte // of a target in absolute form, or of CONNECT
 }
 
 var (
@@ -76,14 +76,19 @@ func httpVersion(p []byte) (major, minor int, ok bool) {
 	return major, minor, major >= 0 && major <= 9 && minor >= 0 && minor <= 9
 }
 
-// setTarget takes a target in origin form, absolute form (http and https) or the form "*" (RFC 9112 §3.2).
+// setTarget takes a target in origin form, absolute form (http and https) or the form "*" (RFC 9112 §3.2), of CONNECT in
+// authority form.
 func (q *Request) setTarget(target []byte) bool {
 	for _, c := range target {
 		if c <= ' ' || c >= 0x7F || c == '#' {
 			return false
 		}
 	}
-	if string(target) == "*" {
+	switch {
+	case string(q.Method) == "CONNECT":
+		q.Path, q.authority = target, target
+		return len(target) > 0 && isAuthority(target)
+	case string(target) == "*":
 		q.Path = target
 		return true
 	}
