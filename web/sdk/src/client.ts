@@ -206,6 +206,14 @@ export class Client {
     quietly(this.ground.leader.reconnectNow());
   }
 
+  /**
+   * Looks at once whether the connection is alive and whether a better way is open. Browsers tell the client by
+   * themselves when the network changes or the page is looked at again; elsewhere call this.
+   */
+  networkChanged(): void {
+    quietly(this.ground.leader.networkChanged(true));
+  }
+
   // --- local state ---
 
   /** All known conversations by id. Each value is replaced, not changed, when something about it changes. */

@@ -1,4 +1,4 @@
-import type { Connection, Events, Sent } from './api.js';
+import type { Connection, Events, Sent, Transport } from './api.js';
 import { Applier, type Applied } from './apply.js';
 import { Link, type Ending, type LinkAction } from './core/link.js';
 import { Outbox, type OutboxAction, type OutboxItem } from './core/outbox.js';
@@ -9,7 +9,7 @@ import { asError, HongyanError } from './error.js';
 import { fromHex } from './ids.js';
 import type { Model, Session } from './model.js';
 import type { Storage, Write } from './storage/storage.js';
-import { asPage, type Channel } from './transport/channel.js';
+import { asPage, type Channel, type ChannelEvents } from './transport/channel.js';
 import { fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
@@ -191,12 +191,12 @@ export class Engine {
 
   /** Handles an event. What fails then is the storage: everything starts anew from what is stored. */
   private event(work: () => Promise<void>): void {
-    this.run(work).catch((e: unknown) => {
-      if (!this.closed) this.broken(asError(e, 'Storage'));
-    });
+    this.run(work).catch((e: unknown) => this.failed(e));
   }
 
-  private broken(error: HongyanError): void {
+  private failed(e: unknown): void {
+    if (this.closed) return;
+    const error = asError(e, 'Storage');
     this.hangUp();
     this.show({ phase: 'waiting', problem: error, retryAt: Date.now() + 5000 });
     clearTimeout(this.timer);
@@ -223,6 +223,7 @@ export class Engine {
   private async doLink(actions: LinkAction[]): Promise<void> {
     for (const a of actions) {
       if (a.do === 'dial') this.connect();
+      else if (a.do === 'upgrade') this.upgrade();
       else if (a.do === 'beat') this.beat();
       else if (a.do === 'down') this.show({ phase: 'waiting', problem: a.error, retryAt: a.at });
       else await this.stop(a.error);
@@ -238,9 +239,7 @@ export class Engine {
         await this.after(applied);
       } else if (a.do === 'trouble') {
         if (a.error.code === 'KEY_AHEAD') this.show({ ...this.state, problem: a.error });
-      } else if (a.do === 'caughtUp') {
-        channel?.follow(this.sync.presentable, this.sync.state.version);
-      } else if (channel !== undefined) {
+      } else if (a.do !== 'caughtUp' && channel !== undefined) {
         this.ask(channel, a);
       }
     }
@@ -356,21 +355,8 @@ export class Engine {
 
   private connect(): void {
     this.show({ phase: 'connecting' });
-    const session = this.model.session;
-    if (session === undefined) return;
     const dialing = (this.dialing = new AbortController());
-    const events = {
-      pushed: (p: Parameters<Sync['notified']>[1]) =>
-        this.event(async () => {
-          if (this.dialing === dialing) await this.doSync(this.sync.notified(Date.now(), p));
-        }),
-      signal: (s: unknown) => this.tell('signal', s),
-      ended: (e: Ending) =>
-        this.event(async () => {
-          if (this.dialing === dialing) await this.lost(e);
-        }),
-    };
-    this.dial(session, events, dialing.signal).then(
+    this.reach(dialing).then(
       (channel) =>
         this.event(async () => {
           if (this.dialing === dialing) await this.up(channel);
@@ -387,6 +373,44 @@ export class Engine {
     );
   }
 
+  /** Sees whether a better way than the present one is open by now, and changes over to it. */
+  private upgrade(): void {
+    const { channel: old } = this;
+    if (old === undefined) return;
+    const dialing = new AbortController();
+    this.reach(dialing, old.transport).then(
+      (channel) =>
+        this.event(async () => {
+          if (this.channel !== old) return channel.close();
+          this.hangUp();
+          this.dialing = dialing;
+          await this.up(channel);
+        }),
+      () =>
+        this.event(async () => {
+          if (this.channel === old) this.link.stayed(Date.now());
+        }),
+    );
+  }
+
+  /** Opens a channel whose events count as long as this.dialing is the one given. */
+  private reach(dialing: AbortController, better?: Transport): Promise<Channel> {
+    const current = (work: () => Promise<void>) =>
+      this.run(async () => {
+        if (this.dialing === dialing) await work();
+      });
+    const events: ChannelEvents = {
+      resume: () => ({ key: this.sync.presentable, version: this.sync.state.version }),
+      pushed: (p) => {
+        const done = current(() => this.doSync(this.sync.notified(Date.now(), p)));
+        return done.catch((e: unknown) => this.failed(e));
+      },
+      signal: (s) => this.tell('signal', s),
+      ended: (e) => void current(() => this.lost(e)).catch((f: unknown) => this.failed(f)),
+    };
+    return this.dial.dial(this.model.session!, events, dialing.signal, better);
+  }
+
   private async up(channel: Channel): Promise<void> {
     this.channel = channel;
     const { session: answer } = channel;
@@ -394,7 +418,7 @@ export class Engine {
     const { ticket, ticketExpiresMs } = answer;
     const session: Session = { ...this.model.session!, ticket, ticketExpiresMs };
     await this.write([{ table: 'meta', key: 'session', value: session }]);
-    this.link.authenticated(now, answer.hints, channel.beats);
+    this.link.authenticated(now, answer.hints, channel.beats, this.dial.isBest(channel.transport));
     this.show({ phase: 'online', transport: channel.transport });
     for (const w of this.waiters.splice(0)) w.resolve(channel);
     await this.doSync(this.sync.connected(now));

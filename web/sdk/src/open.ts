@@ -1,6 +1,6 @@
 import type { Options } from './api.js';
 import { Client } from './client.js';
-import { dialing } from './dial.js';
+import { Dialing } from './dial.js';
 import { HongyanError } from './error.js';
 import type { Told } from './engine.js';
 import { Leader } from './leader.js';
@@ -19,7 +19,7 @@ export async function open(options: Options = {}): Promise<Client> {
     if (client) client.told(kind, what);
     else if (kind === 'wrote') model.apply((what as Told['wrote']).writes);
   };
-  const leader = new Leader(model, storage, dialing(base, options), tell);
+  const leader = new Leader(model, storage, new Dialing(() => [base], options), tell);
   const stopListening = listenToSystem(leader);
   await leader.start();
   client = new Client({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
-import { type Client, open, type Options } from '../src/index.js';
+import type { Client, Transport } from '../src/index.js';
+import { everything, heard, inStep, register } from './clients.js';
 import { Server, until } from './server.js';
 
 let server: Server;
@@ -16,31 +16,80 @@ after(async () => {
   await server.remove();
 });
 
-async function client(name: string, options: Options = {}): Promise<Client> {
-  const c = await open({ url: server.url, WebSocket: WebSocket as unknown as Options['WebSocket'], ...options });
-  clients.push(c);
-  await c.register({ name, password: `${name}-secret` });
-  await until(`${name} is online`, () => c.connection.phase === 'online' && !c.connection.catchingUp);
-  return c;
+for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
+  test(`two clients chat by ${transport}`, async () => {
+    const alice = await register(server.url, `alice.${transport}`, { transports: [transport] });
+    const bob = await register(server.url, `bob.${transport}`, { transports: [transport] });
+    clients.push(alice, bob);
+    assert.equal(alice.connection.transport, transport);
+    const bobHears = heard(bob);
+    const sent = await alice.send({ name: bob.me!.name }, { text: 'hello 雁' }).acknowledged;
+    await until('bob hears', () => bobHears.length === 1);
+    assert.deepEqual(bobHears, ['hello 雁']);
+    const c = bob.conversations.get(sent.conversation);
+    assert.equal(c?.unread, 1);
+    assert.equal(c?.title, alice.me!.name);
+    const [mine] = await everything(alice, sent.conversation);
+    assert.equal(mine!.id, sent.id);
+    assert.equal(mine!.own, true);
+    assert.equal(alice.outbox(sent.conversation).length, 0);
+    bob.markRead(sent.conversation, '1');
+    await until('alice sees it read', () => alice.conversations.get(sent.conversation)?.peerRead === '1');
+    assert.equal(bob.conversations.get(sent.conversation)?.unread, 0);
+    const texts = Array.from({ length: 30 }, (_, i) => `m${i}`);
+    await Promise.all(texts.map((text) => bob.send({ conversation: sent.conversation }, { text }).acknowledged));
+    await until('alice has all', () => alice.conversations.get(sent.conversation)?.last === '31');
+    const all = await everything(alice, sent.conversation);
+    assert.deepEqual(all.map((m) => m.content?.text), ['hello 雁', ...texts]);
+    assert.equal(alice.conversations.get(sent.conversation)?.unread, 30);
+    await bob.recall(sent.conversation, '2');
+    await until('alice sees it recalled', async () => (await everything(alice, sent.conversation))[1]!.state === 'RECALLED');
+    await until('the count has gone down', () => alice.conversations.get(sent.conversation)?.unread === 29);
+    await inStep(alice);
+  });
 }
 
-test('two clients chat', async () => {
-  const alice = await client('alice');
-  const bob = await client('bob');
-  const heard: string[] = [];
-  bob.on('message', ({ message }) => heard.push(message.content?.text ?? ''));
-  const sending = alice.send({ name: 'bob' }, { text: 'hello 雁' });
-  const sent = await sending.acknowledged;
-  await until('bob hears', () => heard.length === 1);
-  assert.deepEqual(heard, ['hello 雁']);
-  const c = bob.conversations.get(sent.conversation);
-  assert.equal(c?.unread, 1);
-  assert.equal(c?.title, 'alice');
-  const mine = await alice.messages(sent.conversation, { from: '1', to: '10' });
-  assert.equal(mine.length, 1);
-  assert.equal(mine[0]!.id, sent.id);
-  assert.equal(mine[0]!.own, true);
-  assert.equal(alice.outbox(sent.conversation).length, 0);
-  bob.markRead(sent.conversation, '1');
-  await until('alice sees it read', () => alice.conversations.get(sent.conversation)?.peerRead === '1');
+test('a typing signal arrives by WebSocket and by events', async () => {
+  const [alice, bob] = clients as [Client, Client];
+  const sse = clients[2]!;
+  const typed: string[] = [];
+  bob.on('typing', (t) => typed.push(t.user));
+  sse.on('typing', (t) => typed.push(t.user));
+  const { conversation } = await alice.send({ name: sse.me!.name }, { text: 'hi' }).acknowledged;
+  alice.typing([...bob.conversations.keys()][0]!);
+  alice.typing(conversation);
+  await until('both see it', () => typed.length === 2);
+  assert.deepEqual(typed, [alice.me!.user, alice.me!.user]);
+});
+
+test('a login by code', async () => {
+  const alice = clients[0]!;
+  const { open } = await import('../src/index.js');
+  const other = await open({ url: server.url, transports: ['longpoll'] });
+  clients.push(other);
+  const states: string[] = [];
+  const { code, url, done } = await other.loginByCode({ onState: (s) => states.push(s.state) });
+  assert.equal(url, `${server.url}/#/login/${code}`);
+  const asking = await alice.readLogin(code);
+  assert.equal(asking.device.class, 'CLI');
+  await until('it says so', () => states.length === 1);
+  await alice.answerLogin(code, true);
+  const me = await done;
+  assert.equal(me.user, alice.me!.user);
+  assert.notEqual(me.device, alice.me!.device);
+  await inStep(other);
+  assert.equal(other.conversations.size, alice.conversations.size);
+});
+
+test('a search finds messages by their words', async () => {
+  const alice = clients[0]!;
+  const found = await alice.search({ text: 'HELLO' });
+  assert.deepEqual(found.messages.map((m) => m.content?.text), ['hello 雁']);
+  assert.equal(found.continue, undefined);
+});
+
+test('a refusal is an error with the code of the server', async () => {
+  const alice = clients[0]!;
+  await assert.rejects(alice.setPassword('wrong', 'long-enough'), { name: 'HongyanError', code: 'BAD_CREDENTIALS' });
+  await assert.rejects(alice.send({ name: 'nobody.there' }, { text: 'x' }).acknowledged, { code: 'NOT_FOUND' });
 });

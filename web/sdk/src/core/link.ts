@@ -1,10 +1,13 @@
 import type { HongyanError } from '../error.js';
-import { retryable } from '../error.js';
 import type { Hints } from '../wire/types.js';
-import { Backoff, type Random } from './backoff.js';
+import { Backoff, earlier, type Random } from './backoff.js';
 
 /** A connection that stayed up this long was a good one: the next attempt begins with the shortest delay again. */
 const stableAfterMs = 30_000;
+
+/** How soon, and how seldom at last, a better way is tried than the one in use. */
+const upgradeMinMs = 60_000;
+const upgradeMaxMs = 600_000;
 
 /** How a connection ended. */
 export interface Ending {
@@ -23,6 +26,8 @@ export type LinkAction =
   | { do: 'dial' }
   /** Send a heartbeat: comes back as beaten or, without an answer in time, as ended. */
   | { do: 'beat' }
+  /** See whether a better way is open by now: comes back as authenticated or stayed. */
+  | { do: 'upgrade' }
   /** There is no connection, why, and when the next attempt is made. */
   | { do: 'down'; error?: HongyanError; at: number }
   /** There is nothing more to try: somebody has to log in again. */
@@ -36,11 +41,14 @@ export class Link {
   private beatAt = 0;
   private beating = false;
   private beats = true;
+  private upgradeAt: number | undefined;
+  private readonly upgrade: Backoff;
   private readonly heart: Heart;
   private readonly retry: Backoff;
 
   constructor(private readonly random: Random) {
     this.retry = new Backoff(1000, 60_000, random);
+    this.upgrade = new Backoff(upgradeMinMs, upgradeMaxMs, random);
     this.heart = new Heart(random);
   }
 
@@ -51,17 +59,24 @@ export class Link {
     return this.tick(now);
   }
 
-  /** Beats at once if there is a connection, as when the system reports another network: is it still alive? */
+  /** Looks at once whether the connection is still alive, and whether a better way is open: the system reports a network. */
   probe(now: number): LinkAction[] {
-    if (this.phase === 'up' && this.beats && !this.beating) this.beatAt = now;
+    if (this.phase !== 'up') return [];
+    if (this.beats && !this.beating) this.beatAt = now;
+    if (this.upgradeAt !== undefined) this.upgradeAt = now;
     return this.tick(now);
   }
 
-  /** The server knows the device. `beats` is whether the connection needs heartbeats. */
-  authenticated(now: number, hints: Hints | undefined, beats: boolean): void {
+  /**
+   * The server knows the device. `beats` is whether the connection needs heartbeats, `best` whether there is no better
+   * way than this one.
+   */
+  authenticated(now: number, hints: Hints | undefined, beats: boolean, best: boolean): void {
     this.phase = 'up';
     this.upSince = now;
     this.beats = beats;
+    if (best) this.upgrade.reset();
+    this.upgradeAt = best ? undefined : now + this.upgrade.next();
     this.retry.min = hints?.reconnectMinMs || 1000;
     this.retry.max = Math.max(this.retry.min, hints?.reconnectMaxMs || 60_000);
     this.heart.setBounds(hints?.heartbeatMinMs || 210_000, hints?.heartbeatMaxMs || 600_000);
@@ -69,9 +84,14 @@ export class Link {
     this.beatAt = now + this.heart.interval();
   }
 
-  /** The server did not accept the device token. */
+  /** No better way is open. */
+  stayed(now: number): void {
+    if (this.phase === 'up') this.upgradeAt = now + this.upgrade.next();
+  }
+
+  /** The server refused to let the device in. */
   refused(now: number, error: HongyanError): LinkAction[] {
-    const final = !retryable(error.code) && error.code !== 'TLS_REQUIRED';
+    const final = error.code === 'UNAUTHENTICATED' || error.code === 'REVOKED';
     return this.ended(now, { error, final, reconnectAfterMs: error.retryAfterMs ?? 0 });
   }
 
@@ -89,6 +109,7 @@ export class Link {
     if (this.beating) this.heart.failed();
     if (this.phase === 'up' && now - this.upSince >= stableAfterMs) this.retry.reset();
     this.beating = false;
+    this.upgradeAt = undefined;
     if (e.final) {
       this.phase = 'stopped';
       return [{ do: 'stop', error: e.error }];
@@ -110,13 +131,18 @@ export class Link {
       this.beating = true;
       return [{ do: 'beat' }];
     }
+    if (this.phase === 'up' && this.upgradeAt !== undefined && now >= this.upgradeAt) {
+      this.upgradeAt = undefined;
+      return [{ do: 'upgrade' }];
+    }
     return [];
   }
 
   /** When to call tick; undefined: never. */
   get wakeAt(): number | undefined {
     if (this.phase === 'down') return this.dialAt;
-    return this.phase === 'up' && this.beats && !this.beating ? this.beatAt : undefined;
+    if (this.phase !== 'up') return undefined;
+    return earlier(this.beats && !this.beating ? this.beatAt : undefined, this.upgradeAt);
   }
 }
 

@@ -13,9 +13,12 @@ export const answerTimeoutMs = 8000;
 /** Something of the moment, which no log keeps, as JSON. */
 export type SignalBody = unknown;
 
-/** What a channel tells its owner. Nothing comes after ended. */
+/** What a channel tells and asks its owner. Nothing comes after ended. */
 export interface ChannelEvents {
-  pushed(p: Pushed): void;
+  /** How far the device is: the key that may be shown to the server, empty if there is none, and its version. */
+  resume(): { key: string; version: Id };
+  /** Brings changes. The promise is kept when they have been dealt with. */
+  pushed(p: Pushed): Promise<void>;
   signal(s: SignalBody): void;
   ended(e: Ending): void;
 }
@@ -28,8 +31,6 @@ export interface Channel {
   readonly beats: boolean;
   /** Asks for an operation. A HongyanError says what the server refused, or that no answer came. */
   request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]>;
-  /** Has what comes after a key pushed, if the channel does not do so by itself. A later call changes the key. */
-  follow(key: string, version: Id): void;
   /** Ends it, without a word to its owner. */
   close(): void;
 }

@@ -2,7 +2,7 @@ import { HongyanError } from '../error.js';
 import { decode } from '../wire/codec.js';
 import type { Init } from '../wire/init.js';
 import { operations, type OperationName } from '../wire/table.js';
-import type { AuthReply, Close, Id, Notify, Replies, Requests } from '../wire/types.js';
+import type { AuthReply, Close, Notify, Replies, Requests } from '../wire/types.js';
 import {
   answerTimeoutMs, asPushed, type Channel, decodeRefusal, decodeReply, type Dial, encodeRequest, endingOf, timedOut,
 } from './channel.js';
@@ -79,8 +79,6 @@ class WebSocketChannel implements Channel {
     }).then((json) => decodeReply(name, json));
   }
 
-  follow(_key: string, _version: Id): void {} // the server notifies by itself
-
   close(): void {
     this.over = true;
     this.quit(new HongyanError('Network', 'the link was closed'));
@@ -97,7 +95,7 @@ class WebSocketChannel implements Channel {
 
   private take(f: Frame): void {
     const body = f.body ?? {};
-    if (f.op === opNotify) return this.d.events.pushed(asPushed(decode<Notify>('Notify', body)));
+    if (f.op === opNotify) return void this.d.events.pushed(asPushed(decode<Notify>('Notify', body)));
     if (f.op === opSignal) return this.d.events.signal(body);
     if (f.op === opClose) return this.end(endingOf(decode<Close>('Close', body)));
     const asked = this.waiting.get(f.seq);

@@ -1,0 +1,36 @@
+import { WebSocket } from 'ws';
+import { type Client, open, type Options, type StoredMessage } from '../src/index.js';
+import { until } from './server.js';
+
+/** Node 20 has no WebSocket of its own. */
+export const nodeOptions: Options = { WebSocket: WebSocket as unknown as NonNullable<Options['WebSocket']> };
+
+/** Opens a client with an account of its own, and waits until it is in step. */
+export async function register(url: string, name: string, options: Options = {}): Promise<Client> {
+  const c = await open({ url, ...nodeOptions, ...options });
+  await c.register({ name, password: `${name}-secret` });
+  await inStep(c);
+  return c;
+}
+
+/** Waits until a client is online and has everything. */
+export function inStep(c: Client): Promise<void> {
+  return until('the client is in step', () => c.connection.phase === 'online' && !c.connection.catchingUp);
+}
+
+/** The texts that a client hears from now on. */
+export function heard(c: Client): string[] {
+  const texts: string[] = [];
+  c.on('message', ({ message }) => texts.push(message.content?.text ?? ''));
+  return texts;
+}
+
+/** All messages of a conversation. */
+export async function everything(c: Client, conversation: string): Promise<StoredMessage[]> {
+  const all: StoredMessage[] = [];
+  const last = Number(c.conversations.get(conversation)?.last ?? 0);
+  for (let from = 1; from <= last; from += 200) {
+    all.push(...(await c.messages(conversation, { from: String(from), to: String(from + 199) })));
+  }
+  return all;
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Client } from '../src/index.js';
+import { heard, inStep, register } from './clients.js';
+import { Proxy } from './proxy.js';
+import { Server, until } from './server.js';
+
+let server: Server;
+let proxy: Proxy;
+const clients: Client[] = [];
+
+before(async () => {
+  server = await Server.start();
+  proxy = await Proxy.start(server.port);
+});
+
+after(async () => {
+  for (const c of clients) await c.close();
+  proxy.close();
+  await server.remove();
+});
+
+test('what is blocked is gone around, and come back to', async () => {
+  const alice = await register(server.url, 'alice');
+  proxy.rules.blockWebSocket = true;
+  const bob = await register(proxy.url, 'bob');
+  clients.push(alice, bob);
+  assert.equal(bob.connection.transport, 'sse');
+  const hears = heard(bob);
+  const say = (text: string) => alice.send({ name: 'bob' }, { text }).acknowledged;
+  await say('one');
+  await until('the first is there', () => hears.length === 1);
+
+  proxy.rules.bufferEvents = true;
+  proxy.cut();
+  await until('the link is lost', () => bob.connection.phase !== 'online');
+  await say('two');
+  await until('the second is there', () => hears.length === 2);
+  await inStep(bob);
+  assert.equal(bob.connection.transport, 'longpoll');
+  await say('three');
+  await until('the third is there', () => hears.length === 3);
+
+  proxy.rules.blockWebSocket = proxy.rules.bufferEvents = false;
+  proxy.cut();
+  await until('the link is lost', () => bob.connection.phase !== 'online');
+  await inStep(bob);
+  bob.networkChanged();
+  await until('the best way is back', () => bob.connection.transport === 'websocket');
+  await say('four');
+  await until('the fourth is there', () => hears.length === 4);
+  assert.deepEqual(hears, ['one', 'two', 'three', 'four']);
+});
