@@ -19,12 +19,12 @@ func tortureCommand() *cobra.Command {
 		Use:   "torture",
 		Short: "Try to break a server, and check what everybody was told",
 		Long: `Start a server and some client processes on this machine, let them talk while processes are killed and stopped and
-connections break, stall and lie, and check afterwards that no promise was broken: nothing that was acknowledged is lost,
-doubled or in another order for somebody, and everybody has everything when the trouble is over.
+connections break, stall and lie, and check afterwards that no promise was broken: nothing that was acknowledged is
+lost, doubled or in another order for somebody, and everybody has everything when the trouble is over.
 
 It touches nothing but processes that it starts itself and the directory --dir, which must be empty or missing; the
-default is a new one among the temporary files. It goes away if all is well. Otherwise the exit status is 1, and the report
-names the promises, the seed, and the records that show what happened.`,
+default is a new one among the temporary files. It goes away if all is well. Otherwise the exit status is 1, and the
+report names the promises, the seed, and the records that show what happened.`,
 		Example: "  hongyan torture --duration 10m --clients 4 --seed 7",
 		Args:    cobra.NoArgs,
 	}
@@ -34,7 +34,7 @@ names the promises, the seed, and the records that show what happened.`,
 	f.Float64Var(&o.Rate, "rate", 800, "messages a second that clients try to send, all together")
 	f.Uint64Var(&o.Seed, "seed", 0, "what the faults are drawn from (0: any)")
 	f.StringVar(&o.Dir, "dir", "", "where to keep the server's data and the records")
-	f.StringVar(&o.Disk, "disk", "", "a small file system of its own for the server's data, which is filled now and then")
+	f.StringVar(&o.Disk, "disk", "", "a small file system for the server's data, to be filled now and then")
 	f.BoolVar(&o.Keep, "keep", false, "keep the records of what went well, too")
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -68,6 +68,7 @@ names the promises, the seed, and the records that show what happened.`,
 	}
 	work := &cobra.Command{
 		Use: "work PLAN", Short: "Be one of the client processes", Hidden: true, Args: cobra.ExactArgs(1),
+		Example: "  hongyan torture work plan.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := torture.Work(c.Context(), args[0], c.InOrStdin(), c.OutOrStdout()); err != nil {
 				return fmt.Errorf("torture work: %w", err)

@@ -56,6 +56,7 @@ type checker struct {
 	found  []Violation
 	logs   map[hongyan.ConversationID]map[hongyan.Ordinal]*message
 	sends  map[sendKey][]*Op
+	stands map[sendKey]*message                         // where a client id's message stands, the first that was heard of
 	places map[hongyan.UserID]map[hongyan.Version]place // what a version of an account is for, messages and recalls
 	resets map[Device][]*Commit
 }
@@ -70,6 +71,7 @@ type message struct {
 	hongyan.Message
 	acked   Moment // when its send was first known to be done, 0 never
 	invoked Moment // when its send began, 0 for notices
+	shown   Moment // when a page first brought it to a device, 0 never
 	recall  *Op    // that is known to be done
 	tried   bool   // somebody tried to recall it
 }
@@ -92,6 +94,7 @@ func (p place) String() string {
 func newChecker(h *History) *checker {
 	c := &checker{
 		h: h, logs: map[hongyan.ConversationID]map[hongyan.Ordinal]*message{}, sends: map[sendKey][]*Op{},
+		stands: map[sendKey]*message{},
 		places: map[hongyan.UserID]map[hongyan.Version]place{}, resets: map[Device][]*Commit{},
 	}
 	c.collect()
@@ -117,7 +120,7 @@ func (c *checker) collect() {
 			m := c.learn(hongyan.Message{
 				ID: o.Result.ID, Conversation: o.Conversation, Ordinal: o.Result.Ordinal, From: o.User, ClientID: o.Client,
 				TimeMS: o.Result.TimeMS, Content: hongyan.Text(o.Text),
-			}, "an acknowledgement", o.Completed)
+			}, acknowledgement{o}, o.Completed)
 			if m.acked == 0 {
 				m.acked = o.Completed
 			}
@@ -127,16 +130,19 @@ func (c *checker) collect() {
 		p := &c.h.Pages[i]
 		for _, change := range p.Changes {
 			if change.Message != nil {
-				c.learn(*change.Message, fmt.Sprintf("device %d", p.Device.Device), p.Shown)
+				m := c.learn(*change.Message, p, p.Shown)
+				if m != nil && m.shown == 0 {
+					m.shown = p.Shown
+				}
 			}
 			c.learnPlace(p.User, change)
 		}
 		for _, m := range p.Messages {
-			c.learn(m, fmt.Sprintf("a look of device %d", p.Device.Device), p.Shown)
+			c.learn(m, p, p.Shown)
 		}
 		for _, conversation := range p.Conversations {
 			if m := conversation.LastMessage; m != nil {
-				c.learn(*m, fmt.Sprintf("a list of device %d", p.Device.Device), p.Shown)
+				c.learn(*m, p, p.Shown)
 			}
 		}
 	}
@@ -155,13 +161,24 @@ func (c *checker) collect() {
 	}
 }
 
+// acknowledgement is how a device learns where its message stands.
+type acknowledgement struct{ *Op }
+
+func (a acknowledgement) String() string {
+	return fmt.Sprintf("the sender, device %d", a.Device.Device)
+}
+
+func (p *Page) String() string {
+	return fmt.Sprintf("%s device %d", [...]string{"", "", "the backfill of", "a push to", "a look of"}[p.Source], p.Device.Device)
+}
+
 // final reports whether a refusal says for sure that nothing was done.
 func final(code hongyan.Code) bool {
 	return code != hongyan.Unavailable && code != hongyan.Internal && !code.Retryable()
 }
 
 // learn adds what somebody was told of a place to the truth, and compares.
-func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
+func (c *checker) learn(m hongyan.Message, by fmt.Stringer, at Moment) *message {
 	if m.State == hongyan.Expired {
 		return nil // it tells nothing but the place
 	}
@@ -174,6 +191,9 @@ func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
 	if known == nil {
 		known = &message{Message: m}
 		log[m.Ordinal] = known
+		if k := (sendKey{m.From, m.ClientID}); c.stands[k] == nil {
+			c.stands[k] = known
+		}
 		c.origin(known, by, at)
 		return known
 	}
@@ -192,7 +212,7 @@ func (c *checker) learn(m hongyan.Message, by string, at Moment) *message {
 }
 
 // origin looks for the request that a message comes from.
-func (c *checker) origin(m *message, by string, at Moment) {
+func (c *checker) origin(m *message, by fmt.Stringer, at Moment) {
 	if m.Content.Kind == hongyan.KindNotice {
 		return
 	}

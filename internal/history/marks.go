@@ -102,6 +102,7 @@ func (c *checker) checkViews() {
 		}
 	}
 	end := c.h.Now() + 1
+	states := c.states()
 	for _, v := range c.h.Views {
 		s, at := &v.Conversation, part{v.User, v.Conversation.ID}
 		readers := c.readers(s.ID)
@@ -115,7 +116,11 @@ func (c *checker) checkViews() {
 				continue
 			}
 			last = max(last, n)
-			if m.From != v.User && n > max(s.Read, s.Joined) && c.state(m) == hongyan.Present {
+			state, known := states[place{s.ID, n, false}]
+			if !known {
+				state = m.State
+			}
+			if m.From != v.User && n > max(s.Read, s.Joined) && state == hongyan.Present {
 				unread++
 			}
 		}
@@ -136,14 +141,16 @@ func (c *checker) checkViews() {
 	}
 }
 
-// state is how a message stands in the end, which all devices agree on, or checkHoldings has said so.
-func (c *checker) state(m *message) hongyan.MessageState {
+// states are how messages stand in the end, which all devices agree on, or checkHoldings has said so.
+func (c *checker) states() map[place]hongyan.MessageState {
+	all := map[place]hongyan.MessageState{}
 	for _, d := range c.h.Holdings {
 		for i := range d.Messages {
-			if held := &d.Messages[i]; held.Conversation == m.Conversation && held.Ordinal == m.Ordinal {
-				return held.State
+			at := place{d.Messages[i].Conversation, d.Messages[i].Ordinal, false}
+			if _, known := all[at]; !known {
+				all[at] = d.Messages[i].State
 			}
 		}
 	}
-	return m.State
+	return all
 }

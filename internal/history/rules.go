@@ -35,13 +35,9 @@ func (c *checker) checkRetries() {
 			}
 			done = o
 		}
-		for _, log := range c.logs {
-			for _, m := range log {
-				if m.From == first.User && m.ClientID == first.Client && refused && m.Content.Kind != hongyan.KindNotice {
-					c.fail(Once, "account %d's %q was refused (%v) and stands in %s/%d", first.User, first.Text, first.Code,
-						m.Conversation, m.Ordinal)
-				}
-			}
+		if m := c.stands[sendKey{first.User, first.Client}]; m != nil && refused && m.Content.Kind != hongyan.KindNotice {
+			c.fail(Once, "account %d's %q was refused (%v) and stands in %s/%d", first.User, first.Text, first.Code,
+				m.Conversation, m.Ordinal)
 		}
 	}
 }
@@ -158,15 +154,17 @@ func between(list []hongyan.Version, from, to hongyan.Version) []hongyan.Version
 // checkPages looks at what was shown when: a pull finds what was acknowledged before it was asked, and nothing shows what
 // was recalled before.
 func (c *checker) checkPages() {
+	first := map[hongyan.UserID]acknowledgements{}
+	for u := range c.places {
+		first[u] = c.acknowledgements(u)
+	}
 	for i := range c.h.Pages {
 		p := &c.h.Pages[i]
 		if p.Source == Pulled && !p.More && !p.Reset {
-			for v, at := range c.places[p.User] {
-				m := c.logs[at.conversation][at.ordinal]
-				if v > p.Version && !at.recall && m != nil && m.acked != 0 && m.acked < p.Asked {
-					c.fail(Key, "device %d was at version %d after a pull, %s/%d had been acknowledged before as version %d",
-						p.Device.Device, p.Version, at.conversation, at.ordinal, v)
-				}
+			if v, acked := first[p.User].above(p.Version); acked != 0 && acked < p.Asked {
+				at := c.places[p.User][v]
+				c.fail(Key, "device %d was at version %d after a pull, %s/%d had been acknowledged before as version %d",
+					p.Device.Device, p.Version, at.conversation, at.ordinal, v)
 			}
 		}
 		for _, change := range p.Changes {
@@ -185,6 +183,39 @@ func (c *checker) checkPages() {
 	}
 }
 
+// acknowledgements are the versions of an account's messages, and for each which of those from it on was acknowledged first.
+type acknowledgements struct {
+	versions []hongyan.Version
+	first    []hongyan.Version
+	acked    []Moment // of first, 0 for never
+}
+
+func (c *checker) acknowledgements(u hongyan.UserID) acknowledgements {
+	a := acknowledgements{versions: slices.Sorted(maps.Keys(c.places[u]))}
+	a.first, a.acked = make([]hongyan.Version, len(a.versions)+1), make([]Moment, len(a.versions)+1)
+	for i, v := range slices.Backward(a.versions) {
+		a.first[i], a.acked[i] = a.first[i+1], a.acked[i+1]
+		at := c.places[u][v]
+		m := c.logs[at.conversation][at.ordinal]
+		if !at.recall && m != nil && m.acked != 0 && (a.acked[i] == 0 || m.acked < a.acked[i]) {
+			a.first[i], a.acked[i] = v, m.acked
+		}
+	}
+	return a
+}
+
+// above returns which of the messages above a version was acknowledged first, and when; 0 for none.
+func (a acknowledgements) above(v hongyan.Version) (hongyan.Version, Moment) {
+	if len(a.versions) == 0 {
+		return 0, 0
+	}
+	i, found := slices.BinarySearch(a.versions, v)
+	if found {
+		i++
+	}
+	return a.first[i], a.acked[i]
+}
+
 func (c *checker) checkRecalled(p *Page, m *hongyan.Message) {
 	known := c.logs[m.Conversation][m.Ordinal]
 	switch {
@@ -198,6 +229,12 @@ func (c *checker) checkRecalled(p *Page, m *hongyan.Message) {
 
 // checkBlocks looks for messages to somebody who had blocked their sender before, and had not begun to lift that.
 func (c *checker) checkBlocks() {
+	var lifts []*Op
+	for _, o := range c.h.Ops {
+		if o.Kind == Unblock {
+			lifts = append(lifts, o)
+		}
+	}
 	for _, block := range c.h.Ops {
 		if block.Kind != Block || !block.Done() {
 			continue
@@ -206,8 +243,8 @@ func (c *checker) checkBlocks() {
 			if m.From != block.Users[0] || m.From == block.User || m.invoked < block.Completed {
 				continue
 			}
-			if !slices.ContainsFunc(c.h.Ops, func(o *Op) bool {
-				return o.Kind == Unblock && o.User == block.User && o.Users[0] == m.From && (m.acked == 0 || o.Invoked < m.acked) &&
+			if !slices.ContainsFunc(lifts, func(o *Op) bool {
+				return o.User == block.User && o.Users[0] == m.From && (m.acked == 0 || o.Invoked < m.acked) &&
 					(o.Completed == 0 || o.Completed > block.Invoked)
 			}) {
 				c.fail(Membership, "account %d wrote %s/%d, %q, to account %d, which had blocked it",
@@ -249,130 +286,4 @@ func (c *checker) readers(id hongyan.ConversationID) map[hongyan.Ordinal][]hongy
 		all[n] = members
 	}
 	return all
-}
-
-// checkHoldings compares what each device holds in the end with the truth.
-func (c *checker) checkHoldings() {
-	for _, id := range c.conversations() {
-		readers := c.readers(id)
-		if readers == nil {
-			continue
-		}
-		recalled := map[hongyan.Ordinal]hongyan.MessageState{}
-		for _, d := range c.h.Holdings {
-			held := map[hongyan.Ordinal]*hongyan.Message{}
-			for i := range d.Messages {
-				if m := &d.Messages[i]; m.Conversation == id {
-					held[m.Ordinal] = m
-				}
-			}
-			for _, n := range slices.Sorted(maps.Keys(c.logs[id])) {
-				m, got := c.logs[id][n], held[n]
-				switch reads := slices.Contains(readers[n], d.User); {
-				case reads && got == nil && c.trimmed(d, place{id, n, false}, m):
-				case reads && got == nil:
-					c.fail(Durable, "device %d of account %d does not hold %s/%d, %q (acknowledged: %t)",
-						d.Device.Device, d.User, id, n, m.Content.Text, m.acked != 0)
-					continue
-				case !reads && got != nil:
-					c.fail(Membership, "device %d of account %d holds %s/%d, %q, and was no member there",
-						d.Device.Device, d.User, id, n, m.Content.Text)
-				case got != nil && (got.ID != m.ID || got.State == hongyan.Present && got.Content.Text != m.Content.Text):
-					c.fail(Order, "device %d holds message %d, %q, as %s/%d, which is %d, %q",
-						d.Device.Device, got.ID, got.Content.Text, id, n, m.ID, m.Content.Text)
-				}
-				if got == nil || !stayed(readers, n, d.User) {
-					continue // who was gone when a message was recalled is not told
-				}
-				if c.h.Kept != 0 && len(c.resets[d.Device]) > 0 {
-					continue // the recall may have been trimmed before it came here
-				}
-				state, known := recalled[n]
-				if known && state != got.State || got.State == hongyan.Present && m.recall != nil || got.State == hongyan.Recalled && !m.tried {
-					c.fail(Recalled, "device %d holds %s/%d in state %d; recalled for sure: %t, others: %d",
-						d.Device.Device, id, n, got.State, m.recall != nil, state)
-				}
-				recalled[n] = got.State
-			}
-		}
-	}
-}
-
-// trimmed reports whether a device may lack a message because it was gone from the account's log before it was asked for:
-// after a reset, or when nothing but an expired stub was left.
-func (c *checker) trimmed(d Holding, at place, m *message) bool {
-	if c.h.Kept == 0 {
-		return false
-	}
-	var version hongyan.Version
-	newer := 0 // messages of the account
-	log := c.places[d.User]
-	for v, p := range log {
-		if p == at {
-			version = v
-		}
-	}
-	for v, p := range log {
-		if v > version && !p.recall {
-			newer++
-		}
-	}
-	if slices.ContainsFunc(c.h.Commits, func(commit Commit) bool {
-		return commit.Device == d.Device && slices.ContainsFunc(commit.Changes, func(change hongyan.Change) bool {
-			p, ok := placeOf(change)
-			return ok && p == at && !p.recall
-		})
-	}) {
-		return true // the stub: the body went with the logs of those who stayed
-	}
-	return (version == 0 || newer >= c.h.Kept) && slices.ContainsFunc(c.resets[d.Device], func(reset *Commit) bool {
-		return version != 0 && version <= reset.Version || version == 0 && reset.Moment > m.invoked
-	})
-}
-
-// checkStates compares what the devices of an account know besides messages: the same for all, and what was set last.
-func (c *checker) checkStates() {
-	first := map[hongyan.UserID]Holding{}
-	for _, d := range c.h.Holdings {
-		other, ok := first[d.User]
-		if !ok {
-			first[d.User] = d
-			continue
-		}
-		for _, name := range slices.Sorted(maps.Keys(merged(d.States, other.States))) {
-			if d.States[name] != other.States[name] {
-				c.fail(Key, "account %d's %s is %q on device %d and %q on device %d", d.User, name,
-					d.States[name], d.Device.Device, other.States[name], other.Device.Device)
-			}
-		}
-	}
-	for _, o := range c.h.Ops {
-		d, ok := first[o.User]
-		if o.Kind != Set || !o.Done() || !ok || d.States[o.Name] == o.Text {
-			continue
-		}
-		// Another value must have come later, or at the same time.
-		if !slices.ContainsFunc(c.h.Ops, func(w *Op) bool {
-			return w.Kind == Set && w.User == o.User && w.Name == o.Name && w.Text == d.States[o.Name] &&
-				(w.Completed == 0 || w.Code == 0 || !final(w.Code)) && (w.Completed == 0 || w.Completed > o.Invoked)
-		}) {
-			c.fail(Durable, "account %d's %s is %q, it was set to %q since", o.User, o.Name, d.States[o.Name], o.Text)
-		}
-	}
-}
-
-func merged(a, b map[string]string) map[string]string {
-	both := maps.Clone(a)
-	maps.Copy(both, b)
-	return both
-}
-
-// stayed reports whether u was a member from a place on to the end.
-func stayed(readers map[hongyan.Ordinal][]hongyan.UserID, n hongyan.Ordinal, u hongyan.UserID) bool {
-	for ; readers[n] != nil; n++ {
-		if !slices.Contains(readers[n], u) {
-			return false
-		}
-	}
-	return true
 }
