@@ -17,22 +17,17 @@ import (
 	"github.com/hongyan-im/hongyan/internal/static"
 	"github.com/hongyan-im/hongyan/internal/webwx"
 	"github.com/hongyan-im/hongyan/internal/ws"
+	"github.com/hongyan-im/hongyan/web"
 )
 
-// handler answers HTTP on every listener: health for load balancers, metrics for this machine, and a word to whoever
-// looks with a browser.
+// handler answers HTTP on every listener: health for load balancers, metrics for this machine, and the web client for
+// whoever comes with a browser.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle(api.Prefix, s.api)
 	mux.Handle("GET /metrics", local(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "Hongyan %s, an instant-messaging server.\n\n"+
-			"This port speaks the long link, plain, over TLS and over WebSocket ("+LinkPath+"); see docs/PROTOCOL.md.\n"+
-			"/v1/ takes the same requests by HTTP.\n"+
-			"GET /healthz says whether the server works. GET /metrics is for this machine only.\n", hongyan.Release)
-	})
+	mux.Handle("/", web.New(http.HandlerFunc(greet)))
 	if s.webwx == nil {
 		return mux
 	}
@@ -43,6 +38,15 @@ func (s *Server) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// greet says what this is to whoever asks for no web page, as curl does.
+func greet(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, "Hongyan %s, an instant-messaging server.\n\n"+
+		"Open this address in a browser to chat. This port also speaks the long link, plain, over TLS and over WebSocket\n"+
+		"("+LinkPath+"); see docs/PROTOCOL.md. /v1/ takes the same requests by HTTP.\n"+
+		"GET /healthz says whether the server works. GET /metrics is for this machine only.\n", hongyan.Release)
 }
 
 // LinkPath is where a WebSocket carries the long link.
