@@ -1,0 +1,38 @@
+import type { Locator, Page } from 'playwright-core'
+
+/** Opens a conversation by its id, as a link does. */
+export async function openChat(page: Page, conversation: string): Promise<void> {
+  await page.evaluate((id) => (location.hash = `#/c/${encodeURIComponent(id)}`), conversation)
+  await composer(page).waitFor()
+}
+
+/** Where one writes. */
+export function composer(page: Page): Locator {
+  return page.getByRole('textbox', { name: /^Message / })
+}
+
+/** Writes a text and sends it by Enter. */
+export async function say(page: Page, text: string): Promise<void> {
+  await composer(page).fill(text)
+  await composer(page).press('Enter')
+}
+
+/** The messages in sight. */
+export function messages(page: Page): Locator {
+  return page.getByRole('feed', { name: 'Messages' }).getByRole('article')
+}
+
+/** The message in sight with exactly that text. */
+export function message(page: Page, text: string): Locator {
+  return messages(page).filter({ has: page.locator('.message-text').getByText(text, { exact: true }) })
+}
+
+/** The texts of the messages in sight, from above. */
+export function texts(page: Page): Promise<string[]> {
+  return messages(page).locator('.message-text').allTextContents()
+}
+
+/** The row of a conversation in the list. */
+export function row(page: Page, name: string): Locator {
+  return page.getByRole('region', { name: 'Conversations' }).getByRole('link').filter({ hasText: name })
+}
