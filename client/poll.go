@@ -194,12 +194,12 @@ func (p *poller) do(request *http.Request, token string) ([]byte, error) {
 	return readShort(response)
 }
 
-// readShort reads an answer of the short link: the body of a 200, or the *hongyan.Error of a problem (RFC 9457). What is
+// readShort reads an answer of the short link: the body of a success, or the *hongyan.Error of a problem (RFC 9457). What is
 // neither comes from something between client and server.
 func readShort(r *http.Response) ([]byte, error) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	switch {
-	case r.StatusCode == http.StatusOK && (kind == typeProtobuf || kind == "application/json"):
+	case r.StatusCode/100 == 2 && (kind == typeProtobuf || kind == "application/json"):
 		body, err := io.ReadAll(io.LimitReader(r.Body, maxShortAnswer+1))
 		if err == nil && len(body) > maxShortAnswer {
 			err = fmt.Errorf("the answer has more than %d bytes", maxShortAnswer)

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -55,7 +56,8 @@ type upload struct {
 	received ranges
 }
 
-// Begin begins an upload of an account. It is there until Finish, Abort or Progress.Expires, over restarts too.
+// Begin begins an upload of an account. It is there until Finish, Abort or Progress.Expires, over restarts too. Whoever says
+// the SHA-256 and begins the same again gets the upload that is there, or the object that has become of it.
 func (s *Store) Begin(_ context.Context, owner hongyan.UserID, u Upload) (Begun, error) {
 	b, err := s.begin(owner, u)
 	return b, s.refused(err)
@@ -80,6 +82,9 @@ func (s *Store) begin(owner hongyan.UserID, u Upload) (Begun, error) {
 		}
 		if ok {
 			return Begun{Media: &m}, nil
+		}
+		if there := s.sameUpload(owner, u.Size, d, u.SHA256); there != nil {
+			return Begun{ID: there.id, Expires: there.plan.Expires}, nil
 		}
 	}
 	if err := s.accepting(); err != nil {
@@ -107,6 +112,18 @@ func (s *Store) begin(owner hongyan.UserID, u Upload) (Begun, error) {
 	s.uploads[up.id] = up
 	s.mu.Unlock()
 	return Begun{ID: up.id, Expires: up.plan.Expires}, nil
+}
+
+// sameUpload returns an unfinished upload of the same file, nil if there is none.
+func (s *Store) sameUpload(owner hongyan.UserID, size int64, d description, sum []byte) *upload {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.uploads {
+		if u.owner == owner && u.plan.Size == size && u.plan.description() == d && bytes.Equal(u.plan.SHA256, sum) {
+			return u
+		}
+	}
+	return nil
 }
 
 func (s *Store) newUpload(id string, p plan, r *room) *upload {

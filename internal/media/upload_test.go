@@ -94,6 +94,12 @@ func TestFinishTwice(t *testing.T) {
 	u := Upload{Size: 100_000, Name: "a", SHA256: sum[:]}
 	id := w.begin(1, u)
 	w.put(1, id, 0, content)
+	if again := w.begin(1, u); again != id {
+		t.Errorf("begun again before the end, it is another upload")
+	}
+	if other := w.begin(2, u); other == id {
+		t.Error("another account has got the same upload")
+	}
 	var wg sync.WaitGroup
 	refs := make(chan string, 8)
 	for range cap(refs) {
