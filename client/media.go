@@ -49,7 +49,11 @@ func (c *Client) Upload(ctx context.Context, u Upload) (hongyan.Media, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, io.NewSectionReader(u.Content, 0, u.Size)); err != nil {
+	n, err := io.Copy(hash, io.NewSectionReader(u.Content, 0, u.Size))
+	if err == nil && n != u.Size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		return hongyan.Media{}, fmt.Errorf("cannot read the file: %w", err)
 	}
 	plan, err := protojson.Marshal(&wire.Media{Name: u.Name, Mime: u.MIME, Size: uint64(u.Size), Sha256: hash.Sum(nil)})

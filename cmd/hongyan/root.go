@@ -41,7 +41,7 @@ Start a server, make an account, log in, and send a message:
 		doctorCommand(), benchCommand(), tortureCommand(), versionCommand())
 	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(),
 		groupCommand())
-	add(root, groupTalk, chatCommand(), sendCommand(), syncCommand(), readCommand(), recallCommand(), searchCommand())
+	add(root, groupTalk, chatCommand(), sendCommand(), getCommand(), syncCommand(), readCommand(), recallCommand(), searchCommand())
 	refuseWrongUse(root)
 	return root
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -163,8 +165,11 @@ func contentText(m *hongyan.Message) string {
 		return m.Content.Text
 	case m.Content.Kind == hongyan.KindNotice:
 		return "(" + noticeNames[m.Content.Notice.Event] + ")"
-	case m.Content.Text != "":
-		return "(" + kindNames[m.Content.Kind] + ") " + m.Content.Text
 	}
-	return "(" + kindNames[m.Content.Kind] + ")"
+	words := []string{"(" + kindNames[m.Content.Kind] + ")"}
+	if f := m.Content.Media; f != nil {
+		words = append(words, f.Name, f.Ref)
+	}
+	words = append(words, m.Content.Text)
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }

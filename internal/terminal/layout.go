@@ -314,7 +314,7 @@ func (s *screen) label(c *hongyan.Content) string {
 	case c.Kind == hongyan.KindText:
 		return ""
 	case c.Media != nil:
-		detail = c.Media.Name
+		detail = c.Media.Name + " " + c.Media.Ref // by which hongyan get fetches it
 	case c.Location != nil:
 		detail = cmp.Or(c.Location.Name, c.Location.Address)
 	case c.Custom != nil:
