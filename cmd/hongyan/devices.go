@@ -118,3 +118,27 @@ the QR code ends with; the whole address that it holds will do too.`,
 	})
 	return c
 }
+
+func devicesWebWXCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "webwx on|off",
+		Short: "Let programs of the Web WeChat protocol into one's account, or keep them out",
+		Long: `Let programs that speak the Web WeChat protocol into one's account, or keep them out, those too that are in now. Without
+this, they are let in if the server takes them at all.`,
+		Example:   "  hongyan devices webwx off",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"on", "off"},
+	}
+	c.RunE = profileFlag(c).asDevice(func(c *cobra.Command, cl *client.Client, args []string) error {
+		setting := hongyan.Setting{Name: "webwx"} // an empty value lets them in
+		if args[0] == "off" {
+			setting.Value = []byte(args[0])
+		}
+		if err := cl.SetSetting(c.Context(), setting); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(c.OutOrStdout(), "programs of the Web WeChat protocol: %s\n", args[0])
+		return err
+	})
+	return c
+}

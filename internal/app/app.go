@@ -31,6 +31,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/kv"
 	"github.com/hongyan-im/hongyan/internal/kv/pebblekv"
 	"github.com/hongyan-im/hongyan/internal/media"
 	"github.com/hongyan-im/hongyan/internal/memory"
@@ -64,7 +65,7 @@ type Server struct {
 	started time.Time
 	metrics *prometheus.Registry
 
-	kv     *pebblekv.Store
+	kv     records
 	engine *inbox.Engine
 	writer *inbox.Writer
 	reads  *pool
@@ -84,20 +85,40 @@ type Server struct {
 	close  sync.Once
 }
 
+// records is where everything but files is kept.
+type records interface {
+	kv.Store
+	Metrics() pebblekv.Metrics
+}
+
 // New opens the store and starts to listen. The server works until Run's context ends.
-func New(c config.Config, log *slog.Logger) (*Server, error) {
+func New(c config.Config, log *slog.Logger) (*Server, error) { return newOver(openPebble, c, log) }
+
+// newOver is New with another engine than Pebble, or with it.
+func newOver(engine func(*Server) (records, error), c config.Config, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		config: c, log: log, started: time.Now(), metrics: prometheus.NewRegistry(), failed: make(chan error, 1),
 		disk: &disk{dir: c.Data, lowWater: uint64(c.Storage.LowWater), log: log},
 	}
-	if err := s.open(); err != nil {
+	if err := s.open(engine); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) open() error {
+// openPebble opens the embedded engine in the data directory.
+func openPebble(s *Server) (records, error) {
+	opened, err := pebblekv.Open(filepath.Join(s.config.Data, "store"), pebblekv.Options{
+		Logger: s.log, CacheSize: int64(s.config.Storage.Cache), OnFailure: s.fail,
+	})
+	if err != nil {
+		return nil, err // and not a store that is nil
+	}
+	return opened, nil
+}
+
+func (s *Server) open(engine func(*Server) (records, error)) error {
 	c := s.config
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -106,18 +127,15 @@ func (s *Server) open() error {
 		return fmt.Errorf("ballast file: %w", err)
 	}
 	var err error
-	s.kv, err = pebblekv.Open(filepath.Join(c.Data, "store"), pebblekv.Options{
-		Logger: s.log, CacheSize: int64(c.Storage.Cache), OnFailure: s.fail,
-	})
-	if err != nil {
+	if s.kv, err = engine(s); err != nil {
 		return err
 	}
-	records, err := store.Open(s.kv, rand.Reader)
+	kept, err := store.Open(s.kv, rand.Reader)
 	if err != nil {
 		return err
 	}
 	s.hub = session.NewHub(session.Config{Idle: c.Limits.Idle, AllowPlain: c.TLS.AllowPlain})
-	if s.engine, err = inbox.Open(records, shard, s.hub.Hint); err != nil {
+	if s.engine, err = inbox.Open(kept, shard, s.hub.Hint); err != nil {
 		return err
 	}
 	s.engine.Refuse(s.disk.look())
@@ -144,7 +162,7 @@ func (s *Server) open() error {
 	if s.api, err = s.makeAPI(desk); err != nil {
 		return err
 	}
-	if s.webwx, err = s.makeWebWX(part); err != nil {
+	if s.webwx, err = s.makeWebWX(part, desk); err != nil {
 		return err
 	}
 	s.sweep = startSweep(inbox.NewSweeper(part, store.Retention{

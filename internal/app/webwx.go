@@ -10,11 +10,12 @@ import (
 	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
+	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/webwx"
 )
 
 // makeWebWX makes the adapter of Web WeChat clients; nil if it is off.
-func (s *Server) makeWebWX(part *inbox.Shard) (*webwx.Server, error) {
+func (s *Server) makeWebWX(part *inbox.Shard, desk *operation.Desk) (*webwx.Server, error) {
 	if s.config.WebWX.Access == config.AccessOff {
 		return nil, nil
 	}
@@ -31,7 +32,7 @@ func (s *Server) makeWebWX(part *inbox.Shard) (*webwx.Server, error) {
 		front = source.Config()
 	}
 	return webwx.New(webwx.Config{
-		Front: front,
+		Front: front, Media: s.media, Setting: desk.Chat.Setting,
 		Start: s.api.Start,
 		Peer: func(r *http.Request) api.Peer {
 			p, _ := gate.PeerOf(r.Context())

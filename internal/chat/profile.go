@@ -87,6 +87,17 @@ func tellContacts(tx *inbox.Tx, u hongyan.UserID) error {
 	return firstError(err, failed)
 }
 
+// Setting reads a value that u's devices share; it is empty if there is none.
+func (s *Service) Setting(u hongyan.UserID, name string, done func(value []byte, err error)) {
+	inbox.Look(s.shard, func(r *inbox.Read) ([]byte, error) {
+		v, err := store.Settings.Get(r, store.SettingName{User: u, Name: name})
+		if v == nil {
+			return nil, err
+		}
+		return *v, err
+	}, done)
+}
+
 // SetSetting stores a value that the caller's devices share; an empty one removes it.
 func (s *Service) SetSetting(c Caller, v hongyan.Setting, done func(error)) {
 	switch {

@@ -161,7 +161,7 @@ func nickName(p hongyan.Profile) string {
 func (x *exchange) contactOf(p hongyan.Profile, remark string, flags int) contact {
 	name := userName(p.User)
 	return contact{
-		UserName: name, NickName: escape(nickName(p)), HeadImgUrl: x.picture("webwxgeticon", name, p.Avatar), ContactFlag: flags,
+		UserName: name, NickName: escape(nickName(p)), HeadImgUrl: x.pictureURL("webwxgeticon", name, p.Avatar), ContactFlag: flags,
 		MemberList: []member{}, RemarkName: escape(remark), Signature: escape(p.Bio), Alias: p.Name, KeyWord: "", SnsFlag: 0,
 	}
 }
@@ -169,7 +169,7 @@ func (x *exchange) contactOf(p hongyan.Profile, remark string, flags int) contac
 // fileHelper is the contact that stands for one's own notes.
 func (x *exchange) fileHelper() contact {
 	return contact{
-		UserName: fileHelper, NickName: "文件传输助手", HeadImgUrl: x.picture("webwxgeticon", fileHelper, ""),
+		UserName: fileHelper, NickName: "文件传输助手", HeadImgUrl: x.pictureURL("webwxgeticon", fileHelper, ""),
 		ContactFlag: flagContact | flagChat, MemberList: []member{}, PYInitial: "WJCSZS", PYQuanPin: "wenjianchuanshuzhushou",
 	}
 }
@@ -178,13 +178,13 @@ func (x *exchange) fileHelper() contact {
 func (x *exchange) groupContact(g hongyan.GroupID, title, avatar string) contact {
 	name := groupName(g)
 	return contact{
-		UserName: name, NickName: escape(title), HeadImgUrl: x.picture("webwxgetheadimg", name, avatar),
+		UserName: name, NickName: escape(title), HeadImgUrl: x.pictureURL("webwxgetheadimg", name, avatar),
 		ContactFlag: flagContact | flagChat, MemberList: []member{}, EncryChatRoomId: name, Statues: 1,
 	}
 }
 
-// picture is the address of an avatar. Clients put their host before it and more parameters behind it.
-func (x *exchange) picture(endpoint, name, avatar string) string {
+// pictureURL is the address of an avatar. Clients put their host before it and more parameters behind it.
+func (x *exchange) pictureURL(endpoint, name, avatar string) string {
 	seq := uint32(1)
 	for i := range len(avatar) { // another picture has another number
 		seq = seq*31 + uint32(avatar[i])

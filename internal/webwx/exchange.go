@@ -75,21 +75,21 @@ func lowerKeys(v url.Values) url.Values {
 }
 
 // prepare reads the request and finds out whose it is. What is open to all is counted by network.
-func (x *exchange) prepare(open bool) error {
+func (x *exchange) prepare(needs need) error {
 	h := x.w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if open {
+	if needs != session {
 		key := "net " + auth.Network(x.caller.Peer.Addr).String()
 		if err := x.server.limiter.wait(x.ctx, x.server.config.Now, key); err != nil {
 			return err
 		}
 	}
-	if err := x.readBody(); err != nil {
-		return err
-	}
-	if open {
+	if needs == own {
 		return nil
+	}
+	if err := x.readBody(); err != nil || needs == open {
+		return err
 	}
 	return x.authenticate()
 }
@@ -218,6 +218,10 @@ func (x *exchange) fail(err error) {
 		x.script(ret, "window.code=500;")
 	case "webwxnewloginpage":
 		x.refuseLogin(err)
+	case "webwxpushloginurl":
+		x.answer(ret, pushed{Ret: "1", Msg: messageFor(err)})
+	case "qrcode", "l", "webwxgetmsgimg", "webwxgetvoice", "webwxgetvideo", "webwxgetmedia", "webwxpreview", "webwxgeticon", "webwxgetheadimg":
+		x.failFile(ret, err)
 	case "synccheck":
 		x.syncChecked(ret, 0)
 	default:
@@ -226,14 +230,29 @@ func (x *exchange) fail(err error) {
 			key = noSyncKey
 		}
 		x.answer(ret, failure{
-			BaseResponse: baseResponse{ret, message4(err)}, ContactList: []contact{}, MemberList: []contact{},
+			BaseResponse: baseResponse{ret, messageFor(err)}, ContactList: []contact{}, MemberList: []contact{},
 			AddMsgList: []message{}, SyncKey: key, SyncCheckKey: key,
 		})
 	}
 }
 
-// message4 is what a person may read of an error.
-func message4(err error) string {
+// failFile answers that there is no file: there is no body to say so in.
+func (x *exchange) failFile(ret int, err error) {
+	status := http.StatusInternalServerError
+	switch ret {
+	case retDead:
+		status = http.StatusUnauthorized
+	case retParam, retLogic:
+		status = http.StatusNotFound
+	case retOften:
+		status = http.StatusTooManyRequests
+	}
+	x.server.metrics.answered(x.name, ret)
+	http.Error(x.w, messageFor(err), status)
+}
+
+// messageFor is what a person may read of an error.
+func messageFor(err error) string {
 	if e := new(hongyan.Error); errors.As(err, &e) {
 		return strings.ToValidUTF8(e.Message, "\uFFFD")
 	}

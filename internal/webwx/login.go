@@ -1,6 +1,7 @@
 package webwx
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -21,8 +22,14 @@ import (
 // number of the token's device behind it.
 const deviceName = "Web WeChat"
 
+// Limits of logins.
+const (
+	maxLogins     = 2 * account.MaxCodeLogins // that are remembered
+	pushLoginLife = 5 * time.Minute           // of one that needs nobody to confirm it
+)
+
 // logins are the logins that are under way: the secrets that belong to the codes which clients know as uuid. They are in
-// memory, as the logins themselves are: see account.MaxCodeLogins.
+// memory, as the logins themselves are.
 type logins struct {
 	mu     sync.Mutex
 	now    func() time.Time
@@ -35,17 +42,21 @@ type pendingLogin struct {
 	uuid, secret string
 	expires      time.Time
 	known        wire.LoginState // what the client was told
+	sid          string          // of the session that is taken up again; empty: there is none yet
 }
 
 func newLogins(now func() time.Time) *logins {
 	return &logins{now: now, byUUID: map[string]*pendingLogin{}}
 }
 
-// add remembers a login. There are never more than account.MaxCodeLogins, which AskLogin sees to.
+// add remembers a login; the oldest ones make room for it.
 func (l *logins) add(p *pendingLogin) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.expire()
+	if len(l.oldest) >= maxLogins {
+		l.forget()
+	}
 	l.byUUID[p.uuid] = p
 	l.oldest = append(l.oldest, p)
 }
@@ -53,10 +64,15 @@ func (l *logins) add(p *pendingLogin) {
 // expire forgets what is over. Under the lock.
 func (l *logins) expire() {
 	for len(l.oldest) > 0 && !l.oldest[0].expires.After(l.now()) {
-		delete(l.byUUID, l.oldest[0].uuid)
-		l.oldest[0] = nil
-		l.oldest = l.oldest[1:]
+		l.forget()
 	}
+}
+
+// forget forgets the oldest. Under the lock.
+func (l *logins) forget() {
+	delete(l.byUUID, l.oldest[0].uuid)
+	l.oldest[0] = nil
+	l.oldest = l.oldest[1:]
 }
 
 // find returns the login of a uuid and what its client was told of it.
@@ -172,6 +188,10 @@ func (x *exchange) pollLogin() error {
 		x.script(retOK, "window.code=400;")
 		return nil
 	}
+	if p.sid != "" {
+		x.script(retOK, `window.code=200;window.redirect_uri="%s";`, x.redirect(p))
+		return nil
+	}
 	r, err := ask(x, wire.OpAwaitLogin, &wire.AwaitLoginRequest{
 		Secret: p.secret, Known: p.known, WaitMs: uint32(maxSyncWait.Milliseconds()),
 	}, &wire.AwaitLoginReply{})
@@ -214,15 +234,10 @@ func (x *exchange) newLoginPage() error {
 	if !ok || x.param("ticket") != x.pageTicket(p) {
 		return hongyan.Errorf(hongyan.NotFound, "this login is over, or there was none")
 	}
-	r, err := ask(x, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: p.secret}, &wire.AwaitLoginReply{})
+	sid, user, err := x.session(p)
 	if err != nil {
 		return err
 	}
-	if r.Login == nil {
-		return hongyan.Errorf(hongyan.Forbidden, "this login was not confirmed")
-	}
-	user := hongyan.UserID(r.Login.Session.GetUser())
-	sid := x.server.seal.sid(r.Login.DeviceToken)
 	x.setCookies(sid, user, fmt.Sprint(x.now.Unix()))
 	x.page(retOK, fmt.Sprintf("<error><ret>0</ret><message></message><skey>%s</skey><wxsid>%s</wxsid><wxuin>%d</wxuin>"+
 		"<pass_ticket>%s</pass_ticket><isgrayscale>1</isgrayscale></error>",
@@ -230,9 +245,40 @@ func (x *exchange) newLoginPage() error {
 	return nil
 }
 
+// session is what a login leads to.
+func (x *exchange) session(p pendingLogin) (sid string, user hongyan.UserID, err error) {
+	if sid = p.sid; sid == "" {
+		r, err := ask(x, wire.OpAwaitLogin, &wire.AwaitLoginRequest{Secret: p.secret}, &wire.AwaitLoginReply{})
+		if err != nil {
+			return "", 0, err
+		}
+		if r.Login == nil {
+			return "", 0, hongyan.Errorf(hongyan.Forbidden, "this login was not confirmed")
+		}
+		sid = x.server.seal.sid(r.Login.DeviceToken)
+	}
+	err = x.identify(sid, x.server.seal.token(sid))
+	return sid, x.caller.User, err
+}
+
+// pushed is the answer to webwxpushloginurl. Its texts are texts, unlike those of all others.
+type pushed struct {
+	Ret  string `json:"ret"`
+	Msg  string `json:"msg"`
+	UUID string `json:"uuid"`
+}
+
+// pushLogin takes up a session again whose device has not ended, for a client that has kept its cookies. There is nothing
+// that anybody would have to confirm once more.
+func (x *exchange) pushLogin() error {
+	p := &pendingLogin{uuid: rand.Text(), secret: rand.Text(), sid: x.sid, expires: x.now.Add(pushLoginLife)}
+	x.server.logins.add(p)
+	return x.reply(pushed{Ret: "0", Msg: "all ok", UUID: p.uuid})
+}
+
 // refuseLogin is newLoginPage's answer to a login that cannot be. Clients show the message.
 func (x *exchange) refuseLogin(err error) {
-	x.page(retLogin, fmt.Sprintf("<error><ret>%d</ret><message>%s</message></error>", retLogin, html.EscapeString(message4(err))))
+	x.page(retLogin, fmt.Sprintf("<error><ret>%d</ret><message>%s</message></error>", retLogin, html.EscapeString(messageFor(err))))
 }
 
 // page answers with the XML of newLoginPage. wechat4u since 0.7.8 sends neither of the parameters by which the others ask

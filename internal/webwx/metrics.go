@@ -22,7 +22,7 @@ func newMetrics(s *Server, reg prometheus.Registerer) (*metrics, error) {
 	for _, c := range []prometheus.Collector{
 		m.requests,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "hongyan", Subsystem: "webwx", Name: "logins", Help: "Logins that wait to be confirmed; at most account.MaxCodeLogins.",
+			Namespace: "hongyan", Subsystem: "webwx", Name: "logins", Help: "Logins that wait to be confirmed; bounded.",
 		}, func() float64 { return float64(s.logins.count()) }),
 	} {
 		if err := reg.Register(c); err != nil {

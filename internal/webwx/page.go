@@ -103,14 +103,15 @@ func render(out *message, c *hongyan.Content) {
 	case hongyan.KindImage:
 		out.MsgType, out.ImgStatus = typePicture, 2
 		out.ImgWidth, out.ImgHeight = int(m.Width), int(m.Height)
-		out.Content = fmt.Sprintf(`<?xml version="1.0"?><msg><img length="%d" hdlength="0" md5="" aeskey="" cdnbigimgurl="" /></msg>`, m.Size)
+		out.Content = fmt.Sprintf(`<?xml version="1.0"?><msg><img length="%d" hdlength="0" md5="" hyref="%s" /></msg>`, m.Size, m.Ref)
 	case hongyan.KindVoice:
 		out.MsgType, out.VoiceLength = typeVoice, int64(m.DurationMS)
 		out.Content = fmt.Sprintf(`<msg><voicemsg voicelength="%d" length="%d" voiceformat="4" /></msg>`, m.DurationMS, m.Size)
 	case hongyan.KindVideo:
 		out.MsgType, out.PlayLength = typeVideo, int64(m.DurationMS/1000)
 		out.ImgWidth, out.ImgHeight = int(m.Width), int(m.Height)
-		out.Content = fmt.Sprintf(`<msg><videomsg length="%d" playlength="%d" /></msg>`, m.Size, m.DurationMS/1000)
+		out.Content = fmt.Sprintf(`<msg><videomsg length="%d" playlength="%d" hyref="%s" /></msg>`, m.Size,
+			m.DurationMS/1000, m.Ref)
 	case hongyan.KindFile:
 		out.MsgType, out.AppMsgType = typeApp, appFile
 		out.FileName, out.FileSize = m.Name, strconv.FormatUint(m.Size, 10)
@@ -147,6 +148,13 @@ func xmlText(s string) string {
 
 // recall adds the word that a message was taken back.
 func (p *page) recall(r *hongyan.Recall) error {
+	p.x.server.remember(p.x.caller.User, r.Conversation)
+	if r.By == p.x.caller.User {
+		m, err := p.x.message(r.Conversation, r.Ordinal)
+		if err != nil || m != nil && p.x.ownEcho(m) {
+			return err
+		}
+	}
 	who := "你"
 	if r.By != p.x.caller.User {
 		nick, err := p.nick(r.By)

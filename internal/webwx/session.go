@@ -127,7 +127,8 @@ func (x *exchange) setCookies(sid string, user hongyan.UserID, loadTime string) 
 // authenticate finds out whose request it is, by any of what the many clients give: the sid in the body, in the address or
 // in a cookie, or one of the tickets.
 func (x *exchange) authenticate() error {
-	candidates := []string{string(x.body.BaseRequest.Sid), x.param("sid"), x.cookie(cookieSid), x.ticket(), x.cookie(cookieTicket)}
+	candidates := []string{string(x.body.BaseRequest.Sid), x.param("sid"), x.cookie(cookieSid), x.ticket(),
+		x.cookie(cookieTicket), x.cookie(cookieAuth)}
 	for _, sid := range candidates {
 		if token := x.server.seal.token(sid); token != "" {
 			return x.identify(sid, token)
@@ -156,9 +157,36 @@ func (x *exchange) identify(sid, token string) error {
 	if id.User == 0 { // a server API key
 		return errNoSession
 	}
+	if err := x.switchedOn(id.User); err != nil {
+		return err
+	}
 	x.sid, x.token = sid, token
 	x.caller.User, x.caller.Device = id.User, id.Device
 	return nil
+}
+
+// SettingName is the setting by which an account keeps clients of the protocol out: with the value SettingOff.
+const (
+	SettingName = "webwx"
+	SettingOff  = "off"
+)
+
+// switchedOn asks whether an account lets clients of the protocol in.
+func (x *exchange) switchedOn(u hongyan.UserID) error {
+	got := make(chan error, 1)
+	x.server.config.Setting(u, SettingName, func(value []byte, err error) {
+		if err == nil && string(value) == SettingOff {
+			err = hongyan.Errorf(hongyan.Revoked, "this account keeps Web WeChat clients out").
+				WithHint("let them in with: hongyan devices webwx on")
+		}
+		got <- err
+	})
+	select {
+	case err := <-got:
+		return err
+	case <-x.ctx.Done():
+		return errGone
+	}
 }
 
 // whoIs asks who holds a token.

@@ -21,7 +21,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/api"
+	"github.com/hongyan-im/hongyan/internal/media"
 	"github.com/hongyan-im/hongyan/internal/operation"
 )
 
@@ -41,6 +43,10 @@ type Config struct {
 	Start func(q api.Request, done func(operation.Reply, error)) (release func())
 	// Peer says who sent a request.
 	Peer func(*http.Request) api.Peer
+	// Media keeps the files of messages.
+	Media *media.Store
+	// Setting reads a setting of an account.
+	Setting func(u hongyan.UserID, name string, done func(value []byte, err error))
 	// Secret seals sessions. With another one, all have to log in again.
 	Secret [SecretSize]byte
 	// Generation is that of the store.
@@ -61,6 +67,7 @@ type Server struct {
 	seal    *sealer
 	front   *front // nil without one
 	logins  *logins
+	uploads *uploads
 	limiter *limiter
 	memory  *memory
 	metrics *metrics
@@ -68,7 +75,7 @@ type Server struct {
 
 // New makes the adapter of a server.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, logins: newLogins(c.Now), memory: newMemory()}
+	s := &Server{config: c, logins: newLogins(c.Now), uploads: newUploads(c.Now), memory: newMemory()}
 	var err error
 	if s.seal, err = newSealer(c.Secret); err != nil {
 		return nil, err
@@ -96,28 +103,57 @@ func ServesPath(path string) bool {
 // endpoint is what answers one path.
 type endpoint struct {
 	serve func(*exchange) error
-	open  bool // needs no session
+	needs need
 }
+
+// need is what is done for an endpoint beforehand.
+type need uint8
+
+const (
+	session need = iota // the body is read, and the session found
+	open                // the body is read; everybody may ask
+	own                 // nothing: it does so by itself
+)
 
 var endpoints map[string]endpoint
 
 func init() {
 	endpoints = map[string]endpoint{
-		"/jslogin":                    {(*exchange).jslogin, true},
-		root + "login":                {(*exchange).pollLogin, true},
-		root + "webwxnewloginpage":    {(*exchange).newLoginPage, true},
-		root + "synccheck":            {(*exchange).syncCheck, false},
-		root + "webwxinit":            {(*exchange).webInit, false},
-		root + "webwxstatusnotify":    {(*exchange).statusNotify, false},
-		root + "webwxlogout":          {(*exchange).logout, false},
-		root + "webwxstatreport":      {(*exchange).accept, false},
-		root + "webwxreport":          {(*exchange).accept, false},
-		root + "webwxsendfeedback":    {(*exchange).accept, false},
-		root + "webwxgetcontact":      {(*exchange).getContact, false},
-		root + "webwxbatchgetcontact": {(*exchange).batchGetContact, false},
-		root + "webwxsync":            {(*exchange).sync, false},
-		root + "webwxsendmsg":         {(*exchange).sendText, false},
-		root + "webwxrevokemsg":       {(*exchange).revoke, false},
+		"/jslogin":                    {(*exchange).jslogin, open},
+		root + "login":                {(*exchange).pollLogin, open},
+		root + "webwxnewloginpage":    {(*exchange).newLoginPage, open},
+		root + "synccheck":            {(*exchange).syncCheck, session},
+		root + "webwxinit":            {(*exchange).webInit, session},
+		root + "webwxstatusnotify":    {(*exchange).statusNotify, session},
+		root + "webwxlogout":          {(*exchange).logout, session},
+		root + "webwxuploadmedia":     {(*exchange).uploadMedia, own},
+		"/qrcode":                     {(*exchange).qrCode, open},
+		"/l":                          {(*exchange).codePage, open},
+		root + "webwxstatreport":      {(*exchange).accept, session},
+		root + "webwxreport":          {(*exchange).accept, session},
+		root + "webwxsendfeedback":    {(*exchange).accept, session},
+		root + "webwxgetcontact":      {(*exchange).getContact, session},
+		root + "webwxbatchgetcontact": {(*exchange).batchGetContact, session},
+		root + "webwxsync":            {(*exchange).sync, session},
+		root + "webwxsendmsg":         {(*exchange).sendText, session},
+		root + "webwxpushloginurl":    {(*exchange).pushLogin, session},
+		root + "webwxsendmsgimg":      {(*exchange).sendPicture, session},
+		root + "webwxsendvideomsg":    {(*exchange).sendVideo, session},
+		root + "webwxsendemoticon":    {(*exchange).sendEmoticon, session},
+		root + "webwxsendappmsg":      {(*exchange).sendApp, session},
+		root + "webwxcheckupload":     {(*exchange).checkUpload, session},
+		root + "webwxgetmsgimg":       {(*exchange).getMessageMedia, session},
+		root + "webwxgetvoice":        {(*exchange).getMessageMedia, session},
+		root + "webwxgetvideo":        {(*exchange).getMessageMedia, session},
+		root + "webwxgetmedia":        {(*exchange).getMedia, session},
+		root + "webwxpreview":         {(*exchange).getMedia, session},
+		root + "webwxgeticon":         {(*exchange).avatar, session},
+		root + "webwxgetheadimg":      {(*exchange).avatar, session},
+		root + "webwxcreatechatroom":  {(*exchange).createChatroom, session},
+		root + "webwxupdatechatroom":  {(*exchange).updateChatroom, session},
+		root + "webwxoplog":           {(*exchange).opLog, session},
+		root + "webwxverifyuser":      {(*exchange).verifyUser, session},
+		root + "webwxrevokemsg":       {(*exchange).revoke, session},
 	}
 }
 
@@ -142,7 +178,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.name = name
-	err := x.prepare(to.open)
+	err := x.prepare(to.needs)
 	if err == nil {
 		err = to.serve(x)
 	}
@@ -153,8 +189,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route finds the endpoint of a path, and the name that metrics know it by.
 func route(path string) (endpoint, string, bool) {
-	if to, ok := endpoints[path]; ok {
-		return to, path[strings.LastIndexByte(path, '/')+1:], true
+	for _, folder := range []string{"/qrcode", "/l"} {
+		if strings.HasPrefix(path, folder+"/") {
+			path = folder
+		}
 	}
-	return endpoint{}, "", false
+	to, ok := endpoints[path]
+	return to, path[strings.LastIndexByte(path, '/')+1:], ok
 }
