@@ -167,7 +167,7 @@ func (s *Server) open(engine func(*Server) (records, error)) error {
 	}
 	s.sweep = startSweep(inbox.NewSweeper(part, store.Retention{
 		Days: uint32(c.Retention.Days), Messages: uint32(c.Retention.Messages),
-	}), s.log)
+	}), desk.Chat.Resume, s.log)
 	s.export()
 	return s.listen()
 }

@@ -12,17 +12,19 @@ const (
 	sweepPause = 20 * time.Millisecond // between two steps, which leaves the rest of the time to senders
 )
 
-// sweep trims the logs of all accounts to what is to be kept, again and again.
+// sweep trims the logs of all accounts to what is to be kept, again and again, and between two walks over them goes on
+// with what was left undone.
 type sweep struct{ stop, ended chan struct{} }
 
-func startSweep(s *inbox.Sweeper, log *slog.Logger) *sweep {
+func startSweep(s *inbox.Sweeper, resume func(), log *slog.Logger) *sweep {
 	w := &sweep{make(chan struct{}), make(chan struct{})}
-	go w.run(s, log)
+	go w.run(s, resume, log)
 	return w
 }
 
-func (w *sweep) run(s *inbox.Sweeper, log *slog.Logger) {
+func (w *sweep) run(s *inbox.Sweeper, resume func(), log *slog.Logger) {
 	defer close(w.ended)
+	resume()
 	wait := time.NewTimer(sweepEvery)
 	defer wait.Stop()
 	type outcome struct {
@@ -47,6 +49,7 @@ func (w *sweep) run(s *inbox.Sweeper, log *slog.Logger) {
 			}
 			if o.finished || o.err != nil {
 				pause = sweepEvery
+				resume()
 			}
 		}
 		wait.Reset(pause)

@@ -41,6 +41,8 @@ const (
 	MaxConversations = 200       // in a list of conversations
 	WindowSize       = 50        // conversations in a reset's window
 	CachedCursors    = 1 << 16   // devices whose acknowledged version is remembered
+	tellAtOnce       = 100       // contacts that one round tells of a profile
+	resumeAtOnce     = 100       // accounts whose profiles are told on by one Resume
 	scanUnread       = 4 * hongyan.MaxUnread
 	scanReceipts     = 1000 // log entries or messages looked through at once for receipts
 )

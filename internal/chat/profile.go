@@ -70,21 +70,63 @@ func (s *Service) SetProfile(c Caller, change ProfileChange, done func(hongyan.P
 		if err := tx.SetItem(c.User, hongyan.TypeSetting, []byte{store.ItemProfile}, &hongyan.Change{Profile: &profile}); err != nil {
 			return hongyan.Profile{}, err
 		}
-		return profile, tellContacts(tx, c.User)
+		return profile, s.tellContacts(tx, c.User, 0)
 	}, done)
 }
 
-// tellContacts makes u's profile new to everybody who keeps u as a contact.
-func tellContacts(tx *inbox.Tx, u hongyan.UserID) error {
+// tellContacts makes u's profile new to those who keep u as a contact, beginning above one of them. More of them than one
+// round should carry are told piece by piece: how far that is stands in the store, so that a crash does not end it.
+func (s *Service) tellContacts(tx *inbox.Tx, u, above hongyan.UserID) error {
 	item := binary.BigEndian.AppendUint64(nil, uint64(u))
+	told, more := 0, false
 	var failed error
-	err := store.ListContacts(tx, u, 0, func(other hongyan.UserID, k *store.Contact) bool {
+	err := store.ListContacts(tx, u, above, func(other hongyan.UserID, k *store.Contact) bool {
+		if more = told == tellAtOnce; more {
+			return false
+		}
+		above = other
 		if k.State == hongyan.ContactAccepted {
+			told++
 			failed = tx.SetItem(other, hongyan.TypeContact, item, nil)
 		}
 		return failed == nil
 	})
-	return firstError(err, failed)
+	if err = firstError(err, failed); err != nil {
+		return err
+	}
+	if more {
+		store.Tellings.Put(tx.Tx, u, &above)
+		tx.AfterDurable(func() { s.tellOn(u) })
+		return nil
+	}
+	store.Tellings.Delete(tx.Tx, u)
+	return nil
+}
+
+// tellOn tells the next contacts of u. What fails here, as where too much waits for the writer, Resume takes up again.
+func (s *Service) tellOn(u hongyan.UserID) {
+	inbox.Change(s.shard, func(tx *inbox.Tx) (none, error) {
+		above, err := store.Tellings.Get(tx, u)
+		if err != nil || above == nil {
+			return none{}, err
+		}
+		return none{}, s.tellContacts(tx, u, *above)
+	}, func(none, error) {})
+}
+
+// Resume goes on with what is done piece by piece and has stopped: at the start of the server, and now and then.
+func (s *Service) Resume() {
+	inbox.Look(s.shard, func(r *inbox.Read) (list []hongyan.UserID, err error) {
+		err = store.ListTellings(r, func(u hongyan.UserID) bool {
+			list = append(list, u)
+			return len(list) < resumeAtOnce
+		})
+		return list, err
+	}, func(list []hongyan.UserID, _ error) {
+		for _, u := range list {
+			s.tellOn(u)
+		}
+	})
 }
 
 // Setting reads a value that u's devices share; it is empty if there is none.

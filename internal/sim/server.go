@@ -133,6 +133,7 @@ func (s *server) start() error {
 	p.hub.Use(p.desk)
 	p.shard = shard
 	p.sweep()
+	p.desk.Chat.Resume()
 	s.process, s.down = p, false
 	s.w.note("server   starts, term %d", p.engine.Term())
 	return nil

@@ -30,6 +30,7 @@ const (
 	tabInvitation   = 'u' // code                          → invitation
 	tabMedia        = 'o' // reference                     → uploaded object
 	tabMediaUse     = 'q' // user (0: all)                 → how much it has uploaded
+	tabTelling      = 't' // user                          → how far its contacts were told of its profile
 	tabMeta         = 'z' // name                          → schema version, generation, clock, secrets
 	// 'e' is the fence and belongs to the engine.
 )

@@ -32,6 +32,7 @@ var layout = []struct {
 	{tabMediaUse, MediaUses.keyOf(1), "71 0000000000000001"},
 	{tabView, Views.keyOf(Part{1, group}), "72 0000000000000001 0000000000000000 0000000000000009"},
 	{tabItem, items.keyOf(item{1, hongyan.TypeContact, "\x00\x02"}), "73 0000000000000001 02 0002"},
+	{tabTelling, Tellings.keyOf(1), "74 0000000000000001"},
 	{tabInvitation, Invitations.keyOf("code"), "75 636f6465"},
 	{tabDevices, DeviceLists.keyOf(1), "76 0000000000000001"},
 	{tabAPIKey, APIKeys.keyOf(7), "77 0000000000000007"},
@@ -54,7 +55,7 @@ func TestKeyLayout(t *testing.T) {
 		tables = append(tables, k.table)
 	}
 	slices.Sort(tables)
-	if got := slices.Compact(tables); string(got) != "abcdfghiklmnopqrsuvwxz" {
+	if got := slices.Compact(tables); string(got) != "abcdfghiklmnopqrstuvwxz" {
 		t.Errorf("the tables are %q", got)
 	}
 }

@@ -178,6 +178,7 @@ var (
 	Names         = table[string, hongyan.UserID]{tabName, textKey}
 	DeviceLists   = table[hongyan.UserID, Devices]{tabDevices, userKey}
 	Contacts      = table[Pair, Contact]{tabContact, pairKey}
+	Tellings      = table[hongyan.UserID, hongyan.UserID]{tabTelling, userKey} // by whom: who was told last
 	Groups        = table[hongyan.GroupID, Group]{tabGroup, groupKey}
 	Links         = table[string, hongyan.GroupID]{tabLink, textKey}
 	Views         = table[Part, ConversationView]{tabView, partKey}
@@ -245,6 +246,14 @@ func ListContacts(r Reader, u, above hongyan.UserID, visit func(other hongyan.Us
 	return Contacts.list(r, userKey(nil, u), from, func(key []byte, c *Contact) (bool, error) {
 		other, err := lastNumber(key, 8+8)
 		return err == nil && visit(hongyan.UserID(other), c), err
+	})
+}
+
+// ListTellings calls visit with every account whose contacts are being told of its profile, until visit returns false.
+func ListTellings(r Reader, visit func(u hongyan.UserID) bool) error {
+	return Tellings.list(r, nil, nil, func(key []byte, _ *hongyan.UserID) (bool, error) {
+		u, err := lastNumber(key, 8)
+		return err == nil && visit(hongyan.UserID(u)), err
 	})
 }
 

@@ -76,6 +76,9 @@ func (s *Shard) Advance(d time.Duration) { s.now = s.now.Add(d) }
 // Waiting is how many commands wait for their round.
 func (s *Shard) Waiting() int { return len(s.waiting) }
 
+// Drop forgets what waits, as a crash does.
+func (s *Shard) Drop() { s.waiting = nil }
+
 // HoldReads keeps the reads that begin from now on until ReadOn.
 func (s *Shard) HoldReads() { s.holding = true }
 
