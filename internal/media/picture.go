@@ -22,7 +22,7 @@ import (
 // picture is what an object tells of itself.
 type picture struct {
 	head          []byte // its first bytes, by which its type is known
-	width, height uint32 // pixels; zero if it is no image
+	width, height uint32 // pixels, as it is shown; zero if it is no image
 	thumbnail     []byte // a JPEG, empty if there is none
 }
 
@@ -45,11 +45,20 @@ func (s *Store) examine(ctx context.Context, path string) (p picture, err error)
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return p, diskError(err)
 	}
-	config, _, err := image.DecodeConfig(bufio.NewReader(f))
+	start := bufio.NewReaderSize(f, exifSpan)
+	beginning, _ := start.Peek(exifSpan) // less than that is all there is
+	config, format, err := image.DecodeConfig(start)
 	if err != nil || config.Width <= 0 || config.Height <= 0 {
 		return p, nil
 	}
+	towards := 1
+	if format == "jpeg" {
+		towards = orientation(beginning)
+	}
 	p.width, p.height = uint32(config.Width), uint32(config.Height)
+	if lying(towards) {
+		p.width, p.height = p.height, p.width
+	}
 	if int64(config.Width) > MaxPixels/int64(config.Height) {
 		return p, nil
 	}
@@ -62,13 +71,16 @@ func (s *Store) examine(ctx context.Context, path string) (p picture, err error)
 		return p, err
 	}
 	if whole, _, err := image.Decode(bufio.NewReader(f)); err == nil {
-		p.thumbnail = drawThumbnail(whole)
+		p.thumbnail = drawThumbnail(whole, towards)
 	}
 	return p, nil
 }
 
 // drawThumbnail makes a small JPEG, on white where the image lets through. It is empty if it cannot be made small enough.
-func drawThumbnail(whole image.Image) []byte {
+func drawThumbnail(whole image.Image, towards int) []byte {
+	if whole.Bounds().Empty() {
+		return nil
+	}
 	size := whole.Bounds().Size()
 	if long := max(size.X, size.Y); long > MaxThumbnailSide {
 		size = image.Pt(max(1, size.X*MaxThumbnailSide/long), max(1, size.Y*MaxThumbnailSide/long))
@@ -76,6 +88,7 @@ func drawThumbnail(whole image.Image) []byte {
 	small := image.NewRGBA(image.Rectangle{Max: size})
 	draw.Draw(small, small.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
 	draw.BiLinear.Scale(small, small.Bounds(), whole, whole.Bounds(), draw.Over, nil)
+	small = turn(small, towards)
 	for _, quality := range []int{80, 60, 40, 20} {
 		var b bytes.Buffer
 		if err := jpeg.Encode(&b, small, &jpeg.Options{Quality: quality}); err != nil {
