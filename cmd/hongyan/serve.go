@@ -91,7 +91,11 @@ From other machines log in with this machine's name instead of %s, and with
 `, local, pin)
 	}
 	_, err := fmt.Fprintf(w, `
-This is a new server; its data is in %[1]s. Make two accounts, in another terminal:
+This is a new server; its data is in %[1]s. Chat in a browser on this machine:
+
+  http://%[3]s/
+
+Or make two accounts, in another terminal:
 
   %[5]s user add alice --data %[2]s
   %[5]s user add bob --data %[2]s
