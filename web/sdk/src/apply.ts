@@ -220,8 +220,11 @@ export class Applier {
     if (lastMessage && compareIds(lastMessage.ordinal, c.cleared) <= 0) lastMessage = undefined;
     const { lastMessage: _, ...rest } = c;
     if (c.peer) this.put('profiles', c.peer.user, c.peer);
+    // A read mark that was set here and has not been told yet is ahead of the server's.
+    const ahead = held !== undefined && compareIds(held.read, c.read) > 0;
     this.putConversation({
       ...rest,
+      ...(ahead ? { read: held.read, unread: compareIds(held.read, c.last) >= 0 ? 0 : Math.min(c.unread, held.unread) } : {}),
       ...(lastMessage ? { lastMessage } : {}),
       ...(held?.sent && compareIds(held.sent, c.last) > 0 ? { sent: held.sent } : {}),
     });

@@ -8,7 +8,7 @@ import { HongyanError } from './error.js';
 import type { Told } from './engine.js';
 import { addToId, compareIds, directConversation, fromHex, maxId, minId, newClientId, toHex } from './ids.js';
 import type { Calls } from './leader.js';
-import type { Model } from './model.js';
+import { type Model, noChange } from './model.js';
 import { messageKey, type Storage } from './storage/storage.js';
 import { post } from './transport/http.js';
 import { decode, fromBase64, toBase64 } from './wire/codec.js';
@@ -88,6 +88,7 @@ export class Client {
   told<K extends keyof Told>(kind: K, what: Told[K]): void {
     const tell: { [K in keyof Told]: (what: Told[K]) => void } = {
       wrote: ({ writes }) => this.changed(this.ground.model.apply(writes)),
+      reloaded: () => this.changed({ ...noChange(), reset: true }),
       flying: ({ clientId, flying }) => this.flew(clientId, flying),
       sent: ({ clientId, reply }) => this.settle(clientId, (p) => p.resolve(reply)),
       undelivered: (e) => {
@@ -524,6 +525,11 @@ export class Client {
   /** Stores a value that the account's devices share, of at most 4 KiB; an empty one removes it. */
   async setSetting(name: string, value: Uint8Array): Promise<void> {
     await this.request('SetSetting', { setting: { name, value } });
+  }
+
+  /** Tells the operator what became of the last attempts to connect. requestId names the report, for a question to them. */
+  report(): Promise<{ requestId: string }> {
+    return this.ground.leader.report();
   }
 
   /** Asks for any operation. Without a connection it waits 8 s for one. */

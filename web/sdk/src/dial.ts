@@ -59,6 +59,19 @@ export class Dialing {
     return channel;
   }
 
+  /** Does something at the first address where it succeeds. */
+  async everywhere<T>(work: (base: string) => Promise<T>): Promise<T> {
+    let failure: unknown;
+    for (const base of this.bases()) {
+      try {
+        return await work(base);
+      } catch (e) {
+        failure ??= e;
+      }
+    }
+    throw asError(failure);
+  }
+
   private get transports(): readonly Transport[] {
     return this.options.transports ?? ['websocket', 'sse', 'longpoll'];
   }

@@ -21,6 +21,8 @@ const connectPatienceMs = 8000;
 /** What an engine tells: the events of a client, and what the tabs need besides. */
 export interface Told {
   wrote: { writes: readonly Write[]; place: number };
+  /** Memory was read anew from the store. */
+  reloaded: object;
   flying: { clientId: string; flying: boolean };
   sent: { clientId: string; reply: Sent };
   connection: Connection;
@@ -65,11 +67,13 @@ export class Engine {
   }
 
   private async restart(): Promise<void> {
-    await this.model.load(this.storage);
+    if ((await this.storage.get('meta', 'place')) !== this.model.meta.get('place')) {
+      await this.model.load(this.storage);
+      this.tell('reloaded', {});
+    }
     this.sync = new Sync(this.syncState(), Math.random);
     this.outbox = new Outbox(Math.random);
     this.link = new Link(Math.random);
-    this.model.flying.clear();
     const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');
     for (const item of waiting.sort((a, b) => a.place - b.place)) this.outbox.add(Date.now(), item);
     if (this.model.me === null) this.show({ phase: 'loggedout' });

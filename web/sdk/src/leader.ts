@@ -3,9 +3,11 @@ import type { OutboxItem } from './core/outbox.js';
 import { gaps } from './coverage.js';
 import { Engine, type Tell } from './engine.js';
 import type { Dialing } from './dial.js';
-import { addToId, compareIds, maxId, minId } from './ids.js';
+import { addToId, compareIds, maxId, minId, newClientId } from './ids.js';
 import type { Model } from './model.js';
 import type { Storage, Write } from './storage/storage.js';
+import { networkName, systemName } from './system.js';
+import { fetchJson } from './transport/http.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type { Id, LoginReply, Profile, Replies, Requests } from './wire/types.js';
@@ -30,18 +32,30 @@ export class Leader {
   private readonly engine: Engine;
   private readonly fills = new Map<string, Promise<void>>();
   private readonly typed = new Map<string, number>();
+  private online = false;
   private readTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly model: Model,
     storage: Storage,
-    dial: Dialing,
+    private readonly dial: Dialing,
     tell: Tell,
+    private readonly learnAddresses: () => Promise<readonly Write[]>,
   ) {
     this.engine = new Engine(model, storage, dial, (kind, what) => {
       tell(kind, what);
-      if (kind === 'connection' && (what as Connection).phase === 'online') this.sendReads();
+      if (kind === 'connection') this.connectionChanged(what as Connection);
     });
+  }
+
+  private connectionChanged(c: Connection): void {
+    const now = c.phase === 'online';
+    if (now && !this.online) {
+      this.sendReads();
+      // The list is of use for the next time alone: what fails now is asked for then.
+      void this.quietly(this.learnAddresses().then((writes) => this.engine.store(writes)));
+    }
+    this.online = now;
   }
 
   get connection(): Connection {
@@ -176,6 +190,22 @@ export class Leader {
       if (!this.model.contacts.has(user) && user !== this.model.session?.user) writes.push({ table: 'profiles', key: user });
     }
     await this.engine.store(writes);
+  }
+
+  /** Tells the operator what became of the last attempts to connect, over whatever path works. */
+  async report(): Promise<{ requestId: string }> {
+    const { connection } = this;
+    const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting').length;
+    const attempts = this.dial.attempts.map((a) => ({ ...a, atMs: String(a.atMs) }));
+    const report = { client: systemName(), network: networkName(), sinceMs: String(connection.since), waiting, attempts };
+    return this.dial.everywhere(async (base) => {
+      const token = base.startsWith('https:') ? this.model.session?.ticket : undefined;
+      const body = JSON.stringify(report);
+      const requestId = newClientId();
+      const headers = { 'Content-Type': 'application/json', 'X-Request-Id': requestId };
+      await fetchJson({ base, ...(token ? { token } : {}) }, '/v1/report', { method: 'POST', headers, body });
+      return { requestId };
+    });
   }
 
   private async quietly(work: Promise<unknown>): Promise<void> {

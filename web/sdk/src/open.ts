@@ -1,37 +1,58 @@
 import type { Options } from './api.js';
+import { addressesOf, learnAddresses } from './addresses.js';
 import { Client } from './client.js';
 import { Dialing } from './dial.js';
-import { HongyanError } from './error.js';
 import type { Told } from './engine.js';
+import { HongyanError } from './error.js';
 import { Leader } from './leader.js';
 import { Model } from './model.js';
 import { openIndexedDb } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import type { Storage } from './storage/storage.js';
+import { listenToSystem } from './system.js';
+import { Tabs, type TabSystem } from './tabs.js';
 
-/** Opens the client of this browser profile or process: whoever was logged in is so again. */
+/**
+ * Opens the client of this browser profile or process: whoever was logged in is so again. The tabs of a browser share one
+ * connection and one store.
+ */
 export async function open(options: Options = {}): Promise<Client> {
   const base = baseOf(options.url);
-  const storage = await storageOf(options, base);
+  const name = `hongyan ${base}`;
+  const storage = await storageOf(options, name);
+  return openOn(base, storage, tabSystem(options), options);
+}
+
+/** @internal Opens a client on a storage; without a system of tabs it is alone. */
+export async function openOn(
+  base: string,
+  storage: Storage,
+  system: TabSystem | undefined,
+  options: Options,
+): Promise<Client> {
   const model = new Model();
   let client: Client | undefined;
-  const tell = <K extends keyof Told>(kind: K, what: Told[K]) => {
-    if (client) client.told(kind, what);
+  const told = <K extends keyof Told>(kind: K, what: Told[K]) => {
+    if (client !== undefined) client.told(kind, what);
     else if (kind === 'wrote') model.apply((what as Told['wrote']).writes);
   };
-  const leader = new Leader(model, storage, new Dialing(() => [base], options), tell);
-  const stopListening = listenToSystem(leader);
-  await leader.start();
+  const lead = (tell: <K extends keyof Told>(kind: K, what: Told[K]) => void) => {
+    const dial = new Dialing(() => addressesOf(base, options, model), options);
+    return new Leader(model, storage, dial, tell, () => learnAddresses(base, model));
+  };
+  const tabs = new Tabs(`hongyan ${base}`, system ?? alone(), { model, storage, lead, told });
+  await tabs.join();
+  const stopListening = listenToSystem(tabs.calls);
   client = new Client({
     base,
     options,
     model,
     storage,
-    leader,
-    connection: () => leader.connection,
+    leader: tabs.calls,
+    connection: () => tabs.connection,
     async close() {
       stopListening();
-      await leader.close();
+      await tabs.close();
       await storage.close();
     },
   });
@@ -44,24 +65,24 @@ function baseOf(url: string | undefined): string {
   return new URL(text).origin;
 }
 
-async function storageOf(options: Options, base: string): Promise<Storage> {
+async function storageOf(options: Options, name: string): Promise<Storage> {
   if (options.storage === 'memory') return new MemoryStorage();
   if (options.storage !== undefined) return options.storage;
-  return typeof indexedDB === 'undefined' ? new MemoryStorage() : openIndexedDb(`hongyan ${base}`);
+  // Without locks, as on a page without TLS, two tabs would write at a time.
+  const shared = typeof indexedDB !== 'undefined' && globalThis.navigator?.locks !== undefined;
+  return shared ? openIndexedDb(name) : new MemoryStorage();
 }
 
-/** Tells the leader what the browser knows of the network, and when a page is looked at again. */
-function listenToSystem(leader: Leader): () => void {
-  if (typeof addEventListener === 'undefined' || typeof document === 'undefined') return () => undefined;
-  const online = () => void leader.networkChanged(true).catch(() => undefined);
-  const offline = () => void leader.networkChanged(false).catch(() => undefined);
-  const visible = () => document.visibilityState === 'visible' && online();
-  addEventListener('online', online);
-  addEventListener('offline', offline);
-  document.addEventListener('visibilitychange', visible);
-  return () => {
-    removeEventListener('online', online);
-    removeEventListener('offline', offline);
-    document.removeEventListener('visibilitychange', visible);
-  };
+/** Locks and channels of the browser, if its tabs share a store. */
+function tabSystem(options: Options): TabSystem | undefined {
+  const { locks } = globalThis.navigator ?? {};
+  const shared = options.storage === undefined && typeof indexedDB !== 'undefined' && locks !== undefined;
+  return shared ? { locks, channel: (name) => new BroadcastChannel(name) } : undefined;
+}
+
+/** The system of a client that shares nothing: it leads at once, and nobody listens. */
+function alone(): TabSystem {
+  const locks = { request: (_name: string, _options: unknown, lead: () => Promise<void>) => lead() };
+  const channel = { postMessage: () => undefined, close: () => undefined, onmessage: null };
+  return { locks: locks as unknown as TabSystem['locks'], channel: () => channel as unknown as BroadcastChannel };
 }

@@ -10,7 +10,8 @@ let proxy: Proxy;
 const clients: Client[] = [];
 
 before(async () => {
-  server = await Server.start();
+  // A list that leads nowhere: otherwise the client would go around the proxy.
+  server = await Server.start('--http.advertise', '127.0.0.1:9');
   proxy = await Proxy.start(server.port);
 });
 
@@ -18,6 +19,26 @@ after(async () => {
   for (const c of clients) await c.close();
   proxy.close();
   await server.remove();
+});
+
+test('a server is found at the addresses that it has told', async () => {
+  const other = await Server.start();
+  const way = await Proxy.start(other.port);
+  const carol = await register(way.url, 'carol');
+  const dave = await register(other.url, 'dave');
+  try {
+    const hears = heard(carol);
+    way.close();
+    await until('the link is lost', () => carol.connection.phase !== 'online');
+    await dave.send({ name: 'carol' }, { text: 'still there?' }).acknowledged;
+    await until('it arrives by the other address', () => hears.length === 1);
+    const { requestId } = await carol.report();
+    assert.match(requestId, /^[0-9a-f]{32}$/);
+  } finally {
+    await carol.close();
+    await dave.close();
+    await other.remove();
+  }
 });
 
 test('what is blocked is gone around, and come back to', async () => {
