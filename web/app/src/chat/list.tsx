@@ -45,9 +45,12 @@ export function MessageList({ conversation: c, timeline, outbox, unreadFrom, tar
   sent.current = newest
   useLayoutEffect(() => scroll.settle())
 
+  const marked = useRef(0)
   const read = () => {
     const seen = scroll.lastSeen()
-    if (seen > Number(c.read) && !document.hidden && document.hasFocus()) client().markRead(c.id, String(seen))
+    if (seen <= Math.max(Number(c.read), marked.current) || document.hidden || !document.hasFocus()) return
+    marked.current = seen
+    client().markRead(c.id, String(seen))
   }
   useEffect(read)
   useEffect(() => {

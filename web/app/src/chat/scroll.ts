@@ -118,6 +118,10 @@ export class Scroll {
       el.scrollTop = top
       this.set = el.scrollTop
     }
+    if (!this.stick && this.shown.to === this.span.last && this.isNearEnd(el)) {
+      this.stick = true
+      this.render()
+    }
     this.look(el)
     // What was measured may leave a part of the view without rows.
     const { from, to } = this.shown
@@ -130,7 +134,7 @@ export class Scroll {
     const el = this.el
     if (!el || Math.abs(el.scrollTop - this.set) < 1) return
     this.set = NaN
-    const end = el.scrollHeight - el.clientHeight - el.scrollTop < nearEnd
+    const end = this.isNearEnd(el)
     const changed = end !== this.stick
     this.stick = end
     const at = this.heights.at(el.scrollTop)
@@ -141,6 +145,10 @@ export class Scroll {
     const covered = wanted.from >= from - 4 && wanted.to <= to + 4 && Math.abs(wanted.from - from) < 8
     if (changed || !covered) this.render()
     else this.shown = { from, to }
+  }
+
+  private isNearEnd(el: HTMLElement): boolean {
+    return el.scrollHeight - el.clientHeight - el.scrollTop < nearEnd
   }
 
   private look(el: HTMLElement): void {

@@ -2,7 +2,7 @@
 // scrolls there, and the farthest go again.
 import type { ConversationState, StoredMessage } from '@hongyan/sdk'
 import { signal } from '@preact/signals'
-import { client, onChange } from '../state/client'
+import { client, connection, onChange } from '../state/client'
 
 const pageSize = 100
 const pagesKept = 30
@@ -100,14 +100,19 @@ export class Timeline {
       for (const m of list) this.messages.set(Number(m.ordinal), m)
       this.failedAt.delete(page)
       if (stale) this.wanted.push(page)
+      else if (list.length < pageSize && connection.peek().phase !== 'online') this.later(page)
       else this.pages.set(page, 'here')
     } catch {
-      // Offline, say. What memory has is shown; the rest is asked for again later.
-      this.pages.delete(page)
-      this.failedAt.set(page, Date.now())
-      setTimeout(() => !this.closed && this.bump(), retryAfter + 50)
+      this.later(page)
     }
     this.bump()
+  }
+
+  /** Without a connection what is not here may be on the server: it is asked for again. */
+  private later(page: number): void {
+    this.pages.delete(page)
+    this.failedAt.set(page, Date.now())
+    setTimeout(() => !this.closed && this.bump(), retryAfter + 50)
   }
 
   private changed(from: number, to: number): void {

@@ -18,7 +18,7 @@ export function dayOf(ms: number): number {
 }
 
 export function clock(ms: number): string {
-  return format(ms, { hour: '2-digit', minute: '2-digit' })
+  return format(ms, { hour: 'numeric', minute: '2-digit' })
 }
 
 /** For the heading of a day: "Today", "Yesterday", "Tuesday", "3 March", "3 March 2024". */
