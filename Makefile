@@ -5,7 +5,7 @@ SEEDS ?= 100000
 PKG ?= ./...
 export FUZZTIME SEEDS
 
-.PHONY: help build run test test-long generate fmt bench bench-send bench-peers fuzz sim
+.PHONY: help build run test test-long generate fmt bench bench-send bench-peers fuzz sim torture
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -42,3 +42,6 @@ fuzz: ## run every fuzz target for FUZZTIME (10m by default)
 
 sim: ## simulate clusters under faults for SEEDS seeds (100000 by default)
 	@scripts/sim
+
+torture: ## break everything around a server for DURATION (1m by default)
+	@scripts/torture

@@ -182,17 +182,7 @@ func (a *act) statuses() map[hongyan.DeviceID]deviceStatus {
 func (a *act) converge(ctx context.Context) error {
 	for _, c := range a.clients {
 		c.proxy.Heal()
-		if !c.running() {
-			if err := c.run(); err != nil {
-				return err
-			}
-		}
 		c.command(calm)
-	}
-	if !a.server.running() {
-		if err := a.server.run(ctx); err != nil {
-			return err
-		}
 	}
 	healed := time.Now()
 	for ; ctx.Err() == nil; rest(ctx, statusEvery) {

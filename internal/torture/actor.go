@@ -297,7 +297,7 @@ func (a *actor) changeGroup(ctx context.Context) {
 	g := a.plan.Groups[a.draw(len(a.plan.Groups))]
 	e := entry{Conversation: hongyan.GroupConversation(g.ID).String()}
 	if g.Owner != a.User {
-		if a.draw(4) == 0 {
+		if a.draw(12) == 0 {
 			e.Kind = history.Leave
 			a.request(ctx, wire.OpLeave, &wire.LeaveRequest{Group: uint64(g.ID)}, new(wire.LeaveReply), e)
 		}

@@ -114,7 +114,7 @@ func (r *run) compare(ctx context.Context, was audited) error {
 	now := l.h.Holdings[0].Messages
 	if digest(now) != was.digest {
 		r.report.add(history.Violation{Rule: history.Durable, Detail: fmt.Sprintf(
-			"account %d held %d messages when its act was over, and now others, %d", was.who.User, was.messages, len(now))}, was.dir)
+			"account %d held %d messages when its act was over, and now others, %d", was.who.User, was.messages, len(now))}, was.dir, nil)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package torture
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"syscall"
@@ -32,9 +33,6 @@ type nemesis struct {
 	clients []*clients
 	disk    *filler // nil if the disk may not be filled
 	counts  *counts
-
-	mu     sync.Mutex
-	failed error
 }
 
 // counts counts faults.
@@ -65,13 +63,20 @@ const (
 )
 
 // rage breaks things until the context ends, and repairs the last ones then. The error is that of a process that does not
-// come up again.
+// come up again, or that has ended by itself.
 func (n *nemesis) rage(ctx context.Context, seed uint64) error {
 	var hands sync.WaitGroup
+	var failed error
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
 	hands.Go(func() {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		for rest(ctx, wait(rng, processRest)); ctx.Err() == nil; rest(ctx, wait(rng, processRest)) {
-			n.note(n.strikeProcess(ctx, rng))
+			if err := n.strikeProcess(ctx, rng); err != nil {
+				failed = err
+				giveUp()
+				return
+			}
 		}
 	})
 	hands.Go(func() {
@@ -81,20 +86,10 @@ func (n *nemesis) rage(ctx context.Context, seed uint64) error {
 		}
 	})
 	hands.Wait()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.failed
-}
-
-func (n *nemesis) note(err error) {
-	if err == nil {
-		return
+	if failed != nil {
+		return failed
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.failed == nil {
-		n.failed = err
-	}
+	return n.dead()
 }
 
 // wait draws a pause.
@@ -106,7 +101,23 @@ func between(rng *rand.Rand, low, high time.Duration) time.Duration {
 	return low + time.Duration(rng.Int64N(int64(high-low)+1))
 }
 
+// dead returns how a process has ended that nobody has killed.
+func (n *nemesis) dead() error {
+	if !n.server.running() {
+		return n.server.failure()
+	}
+	for _, c := range n.clients {
+		if !c.running() {
+			return c.failure()
+		}
+	}
+	return nil
+}
+
 func (n *nemesis) strikeProcess(ctx context.Context, rng *rand.Rand) error {
+	if err := n.dead(); err != nil {
+		return err
+	}
 	c := n.clients[rng.IntN(len(n.clients))]
 	switch k := rng.IntN(100); {
 	case k < 35:
@@ -185,8 +196,14 @@ func (n *nemesis) fillDisk(ctx context.Context, rng *rand.Rand) error {
 	if err := n.disk.empty(); err != nil {
 		return err
 	}
-	if !n.server.running() {
-		return n.server.run(context.WithoutCancel(ctx))
+	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		switch {
+		case !n.server.running():
+			return n.server.run(context.WithoutCancel(ctx))
+		case n.server.healthy(context.WithoutCancel(ctx)):
+			return nil
+		case time.Since(begin) > endHang:
+			return fmt.Errorf("the server neither works nor ends after its disk was full; its last words: %s", n.server.log.String())
+		}
 	}
-	return nil
 }

@@ -47,16 +47,18 @@ type Report struct {
 type Violation struct {
 	Rule   history.Rule `json:"rule"`
 	Detail string       `json:"detail"`
-	Dir    string       `json:"dir"` // of the records that show it
+	Dir    string       `json:"dir"` // of the records that show it, and of story.txt, which tells all of them in order
+	// Window is the beginning of that part of the story that is about the same place or device.
+	Window []string `json:"window,omitempty"`
 }
 
 // maxViolations bounds Report.Violations. All are counted.
-const maxViolations = 100
+const maxViolations = 20
 
 // OK reports whether every promise was kept.
 func (r *Report) OK() bool { return r.Lost+r.Doubled+r.Reordered+r.Stuck+r.Other == 0 }
 
-func (r *Report) add(v history.Violation, dir string) {
+func (r *Report) add(v history.Violation, dir string, window []string) {
 	switch v.Rule {
 	case history.Durable:
 		r.Lost++
@@ -70,7 +72,7 @@ func (r *Report) add(v history.Violation, dir string) {
 		r.Other++
 	}
 	if len(r.Violations) < maxViolations {
-		r.Violations = append(r.Violations, Violation{v.Rule, v.Detail, dir})
+		r.Violations = append(r.Violations, Violation{v.Rule, v.Detail, dir, window})
 	}
 }
 
@@ -80,7 +82,7 @@ func (r *Report) failed(dir string) bool {
 }
 
 func (a *act) violate(rule history.Rule, format string, args ...any) {
-	a.report.add(history.Violation{Rule: rule, Detail: fmt.Sprintf(format, args...)}, a.dir)
+	a.report.add(history.Violation{Rule: rule, Detail: fmt.Sprintf(format, args...)}, a.dir, nil)
 }
 
 // count adds what the records of an act tell.
@@ -123,6 +125,9 @@ func (r *Report) WriteText(w io.Writer) error {
 	p.f("lost %d, doubled %d, reordered %d, stuck %d, other broken promises %d\n", r.Lost, r.Doubled, r.Reordered, r.Stuck, r.Other)
 	for _, v := range r.Violations {
 		p.f("  %s: %s (%s)\n", v.Rule, v.Detail, v.Dir)
+		for _, l := range v.Window {
+			p.f("      %s\n", l)
+		}
 	}
 	return p.err
 }

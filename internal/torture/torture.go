@@ -180,11 +180,17 @@ func (a *act) judge() error {
 	if len(found) == 0 {
 		found = history.Linearizable(l.h, linearLimit)
 	}
-	for _, v := range found {
-		a.report.add(v, a.dir)
+	var windows [][]string
+	if len(found) > 0 {
+		if windows, err = tell(l.h, a.devices, a.dir, found); err != nil {
+			return err
+		}
+	}
+	for i, v := range found {
+		a.report.add(v, a.dir, windows[i])
 	}
 	a.remember(l)
-	if len(found) > 0 || a.report.failed(a.dir) || a.options.Keep {
+	if a.report.failed(a.dir) || a.options.Keep {
 		return nil
 	}
 	return os.RemoveAll(a.dir)
