@@ -208,6 +208,14 @@ export class Client {
   }
 
   /**
+   * Takes the server's state although it may have lost data. Only a person may decide so, when `connection.problem` is
+   * KEY_AHEAD; what the server has lost is gone from here as well then, but for the outbox.
+   */
+  startOver(): Promise<void> {
+    return this.ground.leader.startOver();
+  }
+
+  /**
    * Looks at once whether the connection is alive and whether a better way is open. Browsers tell the client by
    * themselves when the network changes or the page is looked at again; elsewhere call this.
    */

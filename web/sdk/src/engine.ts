@@ -161,6 +161,11 @@ export class Engine {
     return this.run(() => this.doLink(this.link.hurry(Date.now())));
   }
 
+  /** Takes the server's state although it may have lost data (KEY_AHEAD). */
+  startOver(): Promise<void> {
+    return this.run(() => this.doSync(this.sync.startOver(Date.now())));
+  }
+
   /** The system has lost its network, or has got another one. */
   networkChanged(online: boolean): Promise<void> {
     return this.run(async () => {

@@ -99,6 +99,10 @@ export class Leader {
     return this.engine.reconnectNow();
   }
 
+  startOver(): Promise<void> {
+    return this.engine.startOver();
+  }
+
   networkChanged(online: boolean): Promise<void> {
     return this.engine.networkChanged(online);
   }

@@ -28,7 +28,7 @@ interface Pending {
 }
 
 const callable: readonly (keyof Calls)[] = [
-  'login', 'logout', 'request', 'send', 'resend', 'discard', 'reconnectNow', 'networkChanged', 'setDraft', 'typing',
+  'login', 'logout', 'request', 'send', 'resend', 'discard', 'reconnectNow', 'networkChanged', 'startOver', 'setDraft', 'typing',
   'markRead', 'fill', 'lookUp', 'keepProfiles', 'report',
 ];
 

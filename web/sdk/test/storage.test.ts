@@ -1,0 +1,94 @@
+import 'fake-indexeddb/auto';
+import assert from 'node:assert/strict';
+import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileStorage } from '../src/node.js';
+import { openIndexedDb } from '../src/storage/indexeddb.js';
+import { MemoryStorage } from '../src/storage/memory.js';
+import { messageKey, type Storage } from '../src/storage/storage.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'hongyan-store-'));
+test.after(() => rm(folder, { recursive: true }));
+
+const kinds: Record<string, () => Promise<Storage>> = {
+  memory: async () => new MemoryStorage(),
+  IndexedDB: () => openIndexedDb('storage'),
+  file: () => fileStorage(join(folder, 'a')),
+};
+
+for (const [kind, open] of Object.entries(kinds)) {
+  test(`${kind}: a batch is stored as a whole or not at all`, async () => {
+    const s = await open();
+    const sync = (version: string) => ({ table: 'meta', key: 'sync', value: { version } }) as const;
+    await s.write({ writes: [sync('5'), { table: 'drafts', key: 'a', value: 'x' }], expect: '0' });
+    await assert.rejects(s.write({ writes: [sync('7'), { table: 'drafts', key: 'a', value: 'y' }], expect: '4' }), {
+      code: 'Storage',
+    });
+    assert.deepEqual(await s.get('meta', 'sync'), { version: '5' });
+    assert.equal(await s.get('drafts', 'a'), 'x');
+    await s.write({ writes: [sync('7'), { table: 'drafts', key: 'a' }], expect: '5' });
+    assert.equal(await s.get('drafts', 'a'), undefined);
+    await s.close();
+  });
+
+  test(`${kind}: keys are in order, and ranges hold both ends`, async () => {
+    const s = await open();
+    const ordinals = ['1', '2', '9', '10', '11', '99', '100', '9007199254740993', '18446744073709551615'];
+    const shuffled = [...ordinals].sort(() => Math.random() - 0.5);
+    const bytes = new Uint8Array([0, 255, 7]);
+    await s.write({
+      writes: [
+        ...shuffled.map((n) => ({ table: 'messages', key: messageKey('d:1:2', n), value: { n, bytes } }) as const),
+        { table: 'messages', key: messageKey('d:1:22', '5'), value: { n: 'other' } },
+      ],
+    });
+    const at = (n: string) => messageKey('d:1:2', n);
+    const values = async (...a: [string, string, number, boolean?]) =>
+      (await s.range('messages', ...a)).map((v) => (v as { n: string }).n);
+    assert.deepEqual(await values(at('0'), at('99999999999999999999'), 100), ordinals);
+    assert.deepEqual(await values(at('2'), at('11'), 100), ['2', '9', '10', '11']);
+    assert.deepEqual(await values(at('2'), at('100'), 2), ['2', '9']);
+    assert.deepEqual(await values(at('2'), at('100'), 2, true), ['99', '100']);
+    assert.deepEqual((await s.get('messages', at('9')) as { bytes: Uint8Array }).bytes, bytes);
+    await s.write({ writes: [{ table: 'messages', from: at('0'), to: at('99') }] });
+    assert.deepEqual(await values(at('0'), at('99999999999999999999'), 100), ordinals.slice(6));
+    assert.equal((await s.all('messages')).length, 4);
+    await s.close();
+  });
+}
+
+test('file: what a crash has cut off or spoilt is not there, and what came before is', async () => {
+  const path = join(folder, 'b');
+  const put = (s: Storage, n: number) => s.write({ writes: [{ table: 'drafts', key: `k${n}`, value: 'x'.repeat(n) }] });
+  const whole = await fileStorage(path);
+  for (let n = 0; n < 20; n++) await put(whole, n);
+  await whole.close();
+  const log = await readFile(join(path, 'log'));
+  for (let cut = log.length - 1; cut > log.length - 200; cut -= 7) {
+    await writeFile(join(path, 'log'), log.subarray(0, cut));
+    if (cut % 2 === 0) await appendFile(join(path, 'log'), 'garbage');
+    const s = await fileStorage(path);
+    const keys = (await s.all('drafts')).length;
+    assert.ok(keys < 20 && keys > 10);
+    await put(s, 100);
+    await s.close();
+    const again = await fileStorage(path);
+    assert.equal((await again.all('drafts')).length, keys + 1);
+    await again.close();
+  }
+});
+
+test('file: a folder is open once, and the log does not grow without end', async () => {
+  const path = join(folder, 'c');
+  const s = await fileStorage(path);
+  await assert.rejects(fileStorage(path), { code: 'Storage' });
+  const value = 'x'.repeat(1 << 20);
+  for (let n = 0; n < 30; n++) await s.write({ writes: [{ table: 'drafts', key: `k${n % 2}`, value: value + n }] });
+  assert.ok((await stat(join(path, 'log'))).size < 12 << 20);
+  await s.close();
+  const again = await fileStorage(path);
+  assert.deepEqual((await again.all('drafts')).map(([k, v]) => [k, (v as string).slice(1 << 20)]), [['k0', '28'], ['k1', '29']]);
+  await again.close();
+});
