@@ -17,18 +17,33 @@ import (
 	"github.com/hongyan-im/hongyan/wire"
 )
 
+// hang bounds everything that a test waits for: far above what it takes, so that only a hang is a failure.
+const hang = 2 * time.Minute
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// settings are those of a server on a free port and a data directory.
+func settings(data string) config.Config {
+	c := config.Default()
+	c.Data, c.Listen = data, []string{"127.0.0.1:0"}
+	c.Storage.Ballast, c.Drain.Spread = 0, 0
+	return c
+}
 
 // start runs a server on a free port and a data directory until the test ends, or until stop is called.
 func start(t *testing.T, data string, change func(*config.Config)) (s *Server, stop func()) {
 	t.Helper()
-	c := config.Default()
-	c.Data, c.Listen = data, []string{"127.0.0.1:0"}
-	c.Storage.Ballast, c.Drain.Spread = 0, 0
+	c := settings(data)
 	if change != nil {
 		change(&c)
 	}
-	s, err := New(c, slog.New(slog.DiscardHandler))
+	return startOver(t, openPebble, c)
+}
+
+// startOver is start with an engine.
+func startOver(t *testing.T, engine func(*Server) (records, error), c config.Config) (s *Server, stop func()) {
+	t.Helper()
+	s, err := newOver(engine, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +83,13 @@ func dial(t *testing.T, s *Server) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { conn.Close() })
+	return newPeer(t, conn)
+}
+
+func newPeer(t *testing.T, conn net.Conn) *peer {
 	p := &peer{t: t, conn: conn}
 	p.d.SetLimit(wire.MaxFrame)
-	t.Cleanup(func() { conn.Close() })
 	return p
 }
 
@@ -83,7 +102,7 @@ func (p *peer) read() (wire.Frame, error) {
 			return f, err
 		}
 		if !ok {
-			p.conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+			p.conn.SetReadDeadline(time.Now().Add(hang))
 			n, err := p.conn.Read(buf)
 			if err != nil {
 				return f, err

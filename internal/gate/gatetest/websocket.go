@@ -37,14 +37,19 @@ func WebSocket(over Rig, protocol string, compressed bool) Rig {
 			if err != nil {
 				return nil, err
 			}
-			s := &socketConn{Conn: c, text: protocol == gate.ProtocolText}
-			if err := s.shake(addr.String(), protocol, compressed); err != nil {
-				c.Close()
-				return nil, err
-			}
-			return s, nil
+			return Upgrade(c, addr.String(), "/", protocol, compressed)
 		},
 	}
+}
+
+// Upgrade makes the client's end of a long link over WebSocket of a connection, which it owns from then on.
+func Upgrade(c Conn, host, path, protocol string, compressed bool) (Conn, error) {
+	s := &socketConn{Conn: c, text: protocol == gate.ProtocolText}
+	if err := s.shake(host, path, protocol, compressed); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // socketConn speaks WebSocket as a client.
@@ -64,8 +69,8 @@ type socketConn struct {
 	over bool   // the server has closed the WebSocket
 }
 
-func (s *socketConn) shake(host, protocol string, compressed bool) error {
-	hello := ws.Hello{Host: host, Target: "/", Protocols: []string{protocol}}
+func (s *socketConn) shake(host, path, protocol string, compressed bool) error {
+	hello := ws.Hello{Host: host, Target: path, Protocols: []string{protocol}}
 	if compressed {
 		hello.Deflate = &ws.Deflate{}
 	}
