@@ -231,6 +231,10 @@ func (t *transfer) run(ctx context.Context, plan []byte) (hongyan.Media, error) 
 	if err == nil {
 		err = t.link.ask(ctx, http.MethodPost, path+"/finish", "", nil, &m)
 	}
+	if hongyan.CodeOf(err) == hongyan.NotFound {
+		// It was finished, by a request whose answer was lost, or is gone: beginning again tells which.
+		err = fmt.Errorf("the upload has ended: %v", err)
+	}
 	return *wire.ToMedia(&m), err
 }
 

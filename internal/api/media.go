@@ -258,7 +258,7 @@ func (x *exchange) showMedia() {
 	}
 	defer func() { _ = o.Close() }()
 	x.mediaHeader(o.Media)
-	http.ServeContent(x.w, x.r, "", o.Created, o)
+	http.ServeContent(x.w, x.r, "", o.Created, o.ReadSeekCloser) // the file itself, which the system can send
 }
 
 // showThumbnail gives whoever has the reference of an image its thumbnail.

@@ -1,6 +1,8 @@
 package media
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,9 +53,9 @@ func newMetrics(s *Store, reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// refused counts a refusal on its way out.
+// refused counts a refusal on its way out. Who has gone was not refused.
 func (s *Store) refused(err error) error {
-	if err != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		s.metrics.refused.WithLabelValues(strings.ToUpper(hongyan.CodeOf(err).String())).Inc()
 	}
 	return err

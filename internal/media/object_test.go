@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"image"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 func TestSave(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	orphan := sha256.Sum256([]byte("orphan"))
 	picture := pngOf(t, 600, 300)
 	m, err := w.Save(t.Context(), 1, "folder/reeds.png", "", bytes.NewReader(picture))
 	if err != nil {
@@ -45,6 +47,13 @@ func TestSave(t *testing.T) {
 	}
 	if again, err := w.Thumbnail(t.Context(), m.Ref); err != nil || !bytes.Equal(again, m.Thumbnail) {
 		t.Errorf("after a restart there is another thumbnail: %v", err)
+	}
+	// What a crash between the file and its record has left is used.
+	if err := os.WriteFile(w.objectPath(orphan[:]), []byte("orphan"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := w.Save(t.Context(), 1, "", "", strings.NewReader("orphan")); err != nil || string(w.read(m.Ref)) != "orphan" {
+		t.Errorf("a file that was there already: %v", err)
 	}
 	_, err = w.Thumbnail(t.Context(), text.Ref)
 	wantCode(t, "the thumbnail of a text", err, hongyan.NotFound)
