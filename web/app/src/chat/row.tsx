@@ -103,7 +103,7 @@ function BubbleLine({ message: m, conversation: c, first, last, flash, of }: Bub
         </span>
       )}
       <div class="bubble">
-        {named && first && <bdi class="cut bubble-name" style={{ color: `hsl(${hueOf(m.from)} 60% var(--person-name-l))` }}>{name}</bdi>}
+        {named && first && <bdi class="cut bubble-name" style={{ color: `oklch(var(--person-name) ${hueOf(m.from)})` }}>{name}</bdi>}
         {m.content!.forward && (
           <div class="forwarded cut">{t('forwarded', { name: nameOf(m.content!.forward.from, m.content!.forward.fromName) })}</div>
         )}

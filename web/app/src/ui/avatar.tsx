@@ -38,9 +38,9 @@ export function Avatar({ id, name, image, size = 44 }: AvatarProps) {
     <span
       class="avatar"
       aria-hidden="true"
-      style={{ width: `${size}px`, height: `${size}px`, fontSize: `${Math.round(size * 0.38)}px`, background: `hsl(${hue} 42% var(--person-l))` }}
+      data-initials={initialsOf(name) || '?'}
+      style={{ width: `${size}px`, height: `${size}px`, fontSize: `${Math.round(size * 0.38)}px`, background: `oklch(var(--person) ${hue})` }}
     >
-      {initialsOf(name) || '?'}
       {source && broken !== source && (
         <img src={source} alt="" width={size} height={size} decoding="async" onError={() => setBroken(source)} />
       )}

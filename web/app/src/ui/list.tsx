@@ -56,7 +56,7 @@ export function Badge({ count, quiet, label }: { count: number; quiet?: boolean;
 export function Section({ title, children }: { title?: string; children: ComponentChildren }) {
   return (
     <section class="section">
-      {title && <h3 class="section-title">{title}</h3>}
+      {title && <h2 class="section-title">{title}</h2>}
       {children}
     </section>
   )

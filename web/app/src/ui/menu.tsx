@@ -45,28 +45,30 @@ export function MenuHost() {
   }, [menu])
   if (!menu) return null
   return (
-    <div ref={ref} class="menu" popover="auto" role="menu" aria-label={menu.label} onKeyDown={(e) => move(e, e.currentTarget)}>
-      {menu.items.map((item, i) =>
-        item === null ? (
-          <div key={i} class="menu-line" role="separator" />
-        ) : (
-          <button
-            key={i}
-            type="button"
-            role="menuitem"
-            tabIndex={-1}
-            class={item.danger ? 'menu-item danger' : 'menu-item'}
-            onClick={() => {
-              open.value = null
-              item.act()
-            }}
-          >
-            {item.icon && <Icon name={item.icon} size={18} />}
-            {item.label}
-          </button>
-        ),
-      )}
-    </div>
+    <section aria-label={menu.label}>
+      <div ref={ref} class="menu" popover="auto" role="menu" aria-label={menu.label} onKeyDown={(e) => move(e, e.currentTarget)}>
+        {menu.items.map((item, i) =>
+          item === null ? (
+            <div key={i} class="menu-line" role="separator" />
+          ) : (
+            <button
+              key={i}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              class={item.danger ? 'menu-item danger' : 'menu-item'}
+              onClick={() => {
+                open.value = null
+                item.act()
+              }}
+            >
+              {item.icon && <Icon name={item.icon} size={18} />}
+              {item.label}
+            </button>
+          ),
+        )}
+      </div>
+    </section>
   )
 }
 
