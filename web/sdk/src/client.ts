@@ -337,7 +337,11 @@ export class Client {
       this.promised.set(item.clientId, { resolve, reject });
     });
     quietly(acknowledged);
-    this.ground.leader.send(item).catch((e: HongyanError) => this.settle(item.clientId, (p) => p.reject(e)));
+    this.changed(model.hold(item, true));
+    this.ground.leader
+      .send(item)
+      .catch((e: HongyanError) => this.settle(item.clientId, (p) => p.reject(e)))
+      .finally(() => this.changed(model.hold(item, false)));
     return { ...model.asOutgoing(item), acknowledged };
   }
 

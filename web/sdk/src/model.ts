@@ -40,6 +40,8 @@ export class Model {
   readonly profiles = new Map<Id, Profile>();
   readonly outbox = new Map<string, OutboxItem>();
   readonly drafts = new Map<string, string>();
+  /** Items that this tab has just made and that are being stored. */
+  readonly unstored = new Map<string, OutboxItem>();
   /** Those on their way at the moment. */
   readonly flying = new Set<string>();
   private readonly cache = new Map<string, StoredMessage>();
@@ -123,10 +125,29 @@ export class Model {
 
   /** The outbox of a conversation in order. */
   outgoing(conversation: string): Outgoing[] {
-    return [...this.outbox.values()]
-      .filter((i) => 'conversation' in i.target && i.target.conversation === conversation)
+    return this.itemsOf(conversation)
       .sort((a, b) => a.place - b.place)
       .map((i) => this.asOutgoing(i));
+  }
+
+  private itemsOf(conversation: string): OutboxItem[] {
+    const fresh = [...this.unstored.values()].filter((i) => !this.outbox.has(i.clientId));
+    return [...this.outbox.values(), ...fresh].filter(
+      (i) => 'conversation' in i.target && i.target.conversation === conversation,
+    );
+  }
+
+  /** Shows an item that is being stored, or no longer. */
+  hold(item: OutboxItem, held: boolean): ChangeEvent {
+    const change = noChange();
+    if (held) this.unstored.set(item.clientId, item);
+    else this.unstored.delete(item.clientId);
+    if (!('conversation' in item.target)) return change;
+    const id = item.target.conversation;
+    this.show(id);
+    change.conversations.add(id);
+    change.outbox.add(id);
+    return change;
   }
 
   asOutgoing(i: OutboxItem): Outgoing {
@@ -158,13 +179,9 @@ export class Model {
   private show(id: string): void {
     const record = this.records.get(id);
     const draft = this.drafts.get(id);
-    let sending = 0;
-    let failed = 0;
-    for (const item of this.outbox.values()) {
-      if (!('conversation' in item.target) || item.target.conversation !== id) continue;
-      if (item.state === 'failed') failed++;
-      else sending++;
-    }
+    const items = this.itemsOf(id);
+    const failed = items.filter((i) => i.state === 'failed').length;
+    const sending = items.length - failed;
     if (record === undefined && draft === undefined && sending + failed === 0) {
       this.conversations.delete(id);
       return;

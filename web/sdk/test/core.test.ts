@@ -265,3 +265,11 @@ test('a link on a second-best way tries the better one now and then', () => {
   l.authenticated(31_000, undefined, true, true);
   assert.equal(l.wakeAt, 31_000 + 210_000);
 });
+
+test('what is announced while a question is under way is asked for afterwards', () => {
+  const s = new Sync({ key: 'k1', version: '1', backfill: '' }, () => 0.5);
+  s.connected(0);
+  assert.deepEqual(s.notified(0, { version: '3', previous: '2', changes: [change(3)], key: 'k3' }), []);
+  const acts = s.pulled(0, { changes: [change(2)], conversations: [], key: 'k2', version: '2', more: false });
+  assert.deepEqual(acts.map((a) => a.do), ['commit', 'pull']);
+});
