@@ -1,6 +1,7 @@
 package webwx
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -266,12 +267,14 @@ func (x *exchange) reply(v any) error {
 }
 
 func (x *exchange) answer(ret int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // contents are full of it
+	if err := e.Encode(v); err != nil {
 		x.server.config.Log.Error("web wechat answer cannot be written", "endpoint", x.name, "error", err)
-		ret, b = retSystem, []byte(`{"BaseResponse":{"Ret":-1,"ErrMsg":""}}`)
+		ret, b = retSystem, *bytes.NewBufferString(`{"BaseResponse":{"Ret":-1,"ErrMsg":""}}`)
 	}
-	x.write(ret, "application/json; charset=utf-8", b)
+	x.write(ret, "application/json; charset=utf-8", bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
 // script answers with one line that clients match by pattern and evaluate: no newline behind it.
