@@ -50,6 +50,7 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 		id     hongyan.ConversationID
 		view   store.ConversationView
 		timeMS int64
+		newest hongyan.MessageID // tells the messages of one millisecond apart
 	}
 	var all []candidate
 	err := store.ListViews(r, u, func(id hongyan.ConversationID, v *store.ConversationView) bool {
@@ -65,10 +66,13 @@ func recent(r store.Reader, u hongyan.UserID, limit int) ([]hongyan.Conversation
 			return nil, err
 		}
 		if m != nil {
-			all[i].timeMS = m.TimeMS // of the message, nothing else is kept: there may be many conversations
+			// Nothing else is kept of the message: there may be many conversations.
+			all[i].timeMS, all[i].newest = m.TimeMS, m.ID
 		}
 	}
-	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.timeMS, a.timeMS) })
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.timeMS, a.timeMS), cmp.Compare(b.newest, a.newest))
+	})
 	var list []hongyan.Conversation
 	size := 0
 	for _, c := range all[:min(limit, len(all))] {

@@ -75,8 +75,8 @@ func TestConversationsAreListedNewestFirst(t *testing.T) {
 	}
 	alice, others := w.people("alice")[0], w.people(names...)
 	var want []hongyan.ConversationID
-	for _, other := range others {
-		w.Advance(time.Second)
+	for i, other := range others {
+		w.Advance(time.Duration(i%3) * time.Second / 2) // some write in the same millisecond
 		other.says(other.with(alice), other.name)
 		want = append([]hongyan.ConversationID{other.with(alice)}, want...)
 	}
