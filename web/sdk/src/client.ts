@@ -1,12 +1,13 @@
 import type {
-  ChangeEvent, Connection, ConversationState, Events, Me, Options, Outgoing, Sending, Sent, StoredMessage,
+  ChangeEvent, Connection, ConversationState, Me, Options, Outgoing, Sending, Sent, StoredMessage,
 } from './api.js';
 import { askByCode, type CodeState } from './code.js';
 import type { OutboxItem, Target } from './core/outbox.js';
 import { gaps } from './coverage.js';
-import { HongyanError } from './error.js';
+import { Emitter } from './emitter.js';
+import type { HongyanError } from './error.js';
 import type { Told } from './engine.js';
-import { addToId, compareIds, directConversation, fromHex, maxId, minId, newClientId, toHex } from './ids.js';
+import { addToId, compareIds, directConversation, maxId, minId, newClientId, toHex } from './ids.js';
 import type { Calls } from './leader.js';
 import { type Model, noChange } from './model.js';
 import { messageKey, type Storage } from './storage/storage.js';
@@ -15,7 +16,7 @@ import { decode, fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type {
-  Contact, Content, Device, DeviceClass, Group, GroupPolicy, Id, LoginReply, MemberRole, Message, Profile, Replies,
+  Contact, Content, Device, DeviceClass, Group, Id, LoginReply, Message, Profile, Replies,
   Requests, Signal,
 } from './wire/types.js';
 
@@ -50,39 +51,18 @@ interface Promised {
  * Client is the account of this browser profile, or of this process. State is read from memory; acts go to the server and
  * come back as changed state. Every promise breaks with a HongyanError.
  */
-export class Client {
-  private readonly listeners = new Map<keyof Events, Set<(e: never) => void>>();
+export class Client extends Emitter {
   private readonly promised = new Map<string, Promised>();
   private readonly wanted = new Set<Id>();
   private shownMe = '';
   private lastPlace = 0;
 
   constructor(private readonly ground: Ground) {
+    super();
     this.shownMe = JSON.stringify(this.me);
   }
 
-  // --- events ---
-
-  /** Calls f at every such event until the function that it returns is called. */
-  on<E extends keyof Events>(event: E, f: (e: Events[E]) => void): () => void {
-    const set = this.listeners.get(event) ?? new Set();
-    this.listeners.set(event, set);
-    set.add(f as (e: never) => void);
-    return () => set.delete(f as (e: never) => void);
-  }
-
-  private emit<E extends keyof Events>(event: E, e: Events[E]): void {
-    for (const f of [...(this.listeners.get(event) ?? [])]) {
-      try {
-        (f as (e: Events[E]) => void)(e);
-      } catch (failure) {
-        // A listener's fault is its own, as with addEventListener.
-        queueMicrotask(() => {
-          throw failure;
-        });
-      }
-    }
-  }
+  // --- what the leading tab tells ---
 
   /** @internal What the leading tab tells. */
   told<K extends keyof Told>(kind: K, what: Told[K]): void {
@@ -369,16 +349,6 @@ export class Client {
     return this.ground.leader.discard(clientId);
   }
 
-  /** Takes a message back, for everybody. */
-  async recall(conversation: string, ordinal: Id): Promise<void> {
-    await this.request('Recall', { conversation, ordinal });
-  }
-
-  /** Deletes messages for one's own devices. */
-  async remove(conversation: string, ordinals: Id[]): Promise<void> {
-    await this.request('Remove', { conversation, ordinals });
-  }
-
   /** Raises the read mark: here at once, on the server soon. */
   markRead(conversation: string, ordinal: Id): void {
     quietly(this.ground.leader.markRead(conversation, ordinal));
@@ -405,143 +375,15 @@ export class Client {
     quietly(this.ground.leader.setDraft(conversation, text));
   }
 
-  /** Pins, mutes or hides a conversation. */
-  async setConversation(id: string, p: { pinned?: boolean; muted?: boolean; hidden?: boolean }): Promise<void> {
-    await this.request('SetConversation', { conversation: id, ...p });
-  }
-
-  /** Hides a conversation's past from oneself, up to and including an ordinal; all of it if none is given. */
-  async clearHistory(id: string, ordinal: Id = '0'): Promise<void> {
-    await this.request('ClearHistory', { conversation: id, ordinal });
-  }
-
-  /** How many have received and read a message, and, in small groups, who has read it. */
-  readers(conversation: string, ordinal: Id): Promise<Replies['Readers']> {
-    return this.request('Readers', { conversation, ordinal });
-  }
-
-  // --- contacts ---
-
-  /** Looks accounts up, at most 100; unknown ones are left out. */
-  async profiles(q: { users?: Id[]; names?: string[] }): Promise<Profile[]> {
-    const { profiles } = await this.request('Profiles', q);
-    await this.ground.leader.keepProfiles(profiles);
-    return profiles;
-  }
-
-  /** Asks somebody to become a contact. */
-  async askContact(q: { user?: Id; name?: string; note?: string }): Promise<Contact> {
-    return (await this.request('AskContact', q)).contact!;
-  }
-
-  /** Accepts or declines a request. */
-  async answerContact(user: Id, accept: boolean): Promise<Contact> {
-    return (await this.request('AnswerContact', { user, accept })).contact!;
-  }
-
-  /** Sets remark and block. */
-  async setContact(user: Id, p: { remark?: string; blocked?: boolean }): Promise<Contact> {
-    return (await this.request('SetContact', { user, ...p })).contact!;
-  }
-
-  /** Ends a contact on both sides. */
-  async removeContact(user: Id): Promise<void> {
-    await this.request('RemoveContact', { user });
-  }
-
-  // --- groups ---
-
-  /** Makes a group. */
-  async createGroup(q: { title: string; users?: Id[]; names?: string[]; policy?: GroupPolicy }): Promise<Group> {
-    return (await this.request('CreateGroup', { ...q, clientId: fromHex(newClientId()) })).group!;
-  }
-
-  /** A group with its members and, for admins, who is asking. */
-  async getGroup(group: Id): Promise<Group> {
-    return (await this.request('GetGroup', { group })).group!;
-  }
-
-  /** Brings members in. */
-  async invite(group: Id, q: { users?: Id[]; names?: string[] }): Promise<void> {
-    await this.request('Invite', { group, ...q });
-  }
-
-  /** Comes in by a group's link; waiting: an admin has to approve. */
-  async join(link: string, note = ''): Promise<{ group: Group; waiting: boolean }> {
-    const { group, waiting } = await this.request('Join', { link, note });
-    return { group: group!, waiting };
-  }
-
-  /** Lets an asking account in, or not. */
-  async answerJoin(group: Id, user: Id, accept: boolean): Promise<void> {
-    await this.request('AnswerJoin', { group, user, accept });
-  }
-
-  /** Goes. */
-  async leave(group: Id): Promise<void> {
-    await this.request('Leave', { group });
-  }
-
-  /** Puts members out. */
-  async removeMembers(group: Id, users: Id[]): Promise<void> {
-    await this.request('RemoveMember', { group, users });
-  }
-
-  /** Makes an admin, takes that back, or hands the group over (OWNER). */
-  async setRole(group: Id, user: Id, role: MemberRole): Promise<void> {
-    await this.request('SetRole', { group, user, role });
-  }
-
-  /** Changes a group; newLink: the old link stops working. */
-  async setGroup(
-    group: Id,
-    p: {
-      title?: string;
-      announcement?: string;
-      avatar?: string;
-      policy?: GroupPolicy;
-      mutedAll?: boolean;
-      newLink?: boolean;
-    },
-  ): Promise<Group> {
-    return (await this.request('SetGroup', { group, ...p })).group!;
-  }
-
-  /** Silences a member until a time, Unix milliseconds; 0: no longer. */
-  async muteMember(group: Id, user: Id, untilMs: number): Promise<void> {
-    await this.request('MuteMember', { group, user, untilMs });
-  }
-
-  /** Ends a group. */
-  async dissolve(group: Id): Promise<void> {
-    await this.request('Dissolve', { group });
-  }
-
-  // --- oneself ---
-
-  /** Changes one's own profile. */
-  async setProfile(p: { displayName?: string; avatar?: string; bio?: string }): Promise<Profile> {
-    return (await this.request('SetProfile', p)).profile!;
-  }
-
-  /** Changes the password, which ends all other devices. */
-  async setPassword(oldPassword: string, newPassword: string): Promise<void> {
-    await this.request('SetPassword', { oldPassword, newPassword });
-  }
-
-  /** Ends another device. */
-  async kick(device: Id): Promise<void> {
-    await this.request('Kick', { device });
-  }
-
-  /** Stores a value that the account's devices share, of at most 4 KiB; an empty one removes it. */
-  async setSetting(name: string, value: Uint8Array): Promise<void> {
-    await this.request('SetSetting', { setting: { name, value } });
-  }
+  // --- anything ---
 
   /** Tells the operator what became of the last attempts to connect. requestId names the report, for a question to them. */
   report(): Promise<{ requestId: string }> {
     return this.ground.leader.report();
+  }
+
+  protected keepProfiles(profiles: readonly Profile[]): Promise<void> {
+    return this.ground.leader.keepProfiles(profiles);
   }
 
   /** Asks for any operation. Without a connection it waits 8 s for one. */

@@ -1,22 +1,22 @@
-import type { Connection, Events, Sent, Transport } from './api.js';
+import type { Connection, Events, Sent } from './api.js';
 import { Applier, type Applied } from './apply.js';
-import { Link, type Ending, type LinkAction } from './core/link.js';
 import { Outbox, type OutboxAction, type OutboxItem } from './core/outbox.js';
 import { initialSyncState, Sync, type SyncAction, type SyncState } from './core/sync.js';
 import { earlier } from './core/backoff.js';
 import type { Dialing } from './dial.js';
 import { asError, HongyanError } from './error.js';
 import { fromHex } from './ids.js';
+import { Line, type LineOwner } from './line.js';
 import type { Model, Session } from './model.js';
-import type { Storage, Write } from './storage/storage.js';
-import { asPage, type Channel, type ChannelEvents } from './transport/channel.js';
+import { everything, type Storage, type Write } from './storage/storage.js';
+import { asPage, type Channel } from './transport/channel.js';
 import { fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type { LoginReply, Message, Replies, Requests, SendReply } from './wire/types.js';
 
-/** How long a request waits for a connection that is being made. */
-const connectPatienceMs = 8000;
+/** How long after a failure of the storage it is tried again. */
+const restartMs = 5000;
 
 /** What an engine tells: the events of a client, and what the tabs need besides. */
 export interface Told {
@@ -39,26 +39,24 @@ export type Tell = <K extends keyof Told>(kind: K, what: Told[K]) => void;
  * events pass through one queue, and the actions of one are carried out before the next is looked at.
  */
 export class Engine {
-  private link = new Link(Math.random);
   private sync = new Sync(initialSyncState, Math.random);
   private outbox = new Outbox(Math.random);
-  private channel: Channel | undefined;
-  private dialing: AbortController | undefined;
+  private readonly line: Line;
   private tail: Promise<void> = Promise.resolve();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
-  private state: Connection = { phase: 'loggedout', since: Date.now(), catchingUp: false };
-  private waiters: { resolve(c: Channel): void; reject(e: HongyanError): void }[] = [];
 
   constructor(
     private readonly model: Model,
     private readonly storage: Storage,
-    private readonly dial: Dialing,
+    dial: Dialing,
     private readonly tell: Tell,
-  ) {}
+  ) {
+    this.line = new Line(this.lineOwner(), dial);
+  }
 
   get connection(): Connection {
-    return this.state;
+    return this.line.connection;
   }
 
   /** Goes on from what is stored: after the start, and after a failure of the storage. */
@@ -73,11 +71,9 @@ export class Engine {
     }
     this.sync = new Sync(this.syncState(), Math.random);
     this.outbox = new Outbox(Math.random);
-    this.link = new Link(Math.random);
     const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');
     for (const item of waiting.sort((a, b) => a.place - b.place)) this.outbox.add(Date.now(), item);
-    if (this.model.me === null) this.show({ phase: 'loggedout' });
-    else await this.doLink(this.link.hurry(Date.now()));
+    await this.line.start(this.model.me !== null);
   }
 
   private syncState(): SyncState {
@@ -97,7 +93,7 @@ export class Engine {
       const { user, name, device, ticket, ticketExpiresMs } = s;
       const session: Session = { user, name, device, ticket, ticketExpiresMs, deviceToken: reply.deviceToken };
       writes.push({ table: 'meta', key: 'session', value: session });
-      this.hangUp();
+      this.line.hangUp();
       await this.write(writes);
       await this.restart();
     });
@@ -107,7 +103,7 @@ export class Engine {
   async logout(): Promise<void> {
     await this.request('Logout', {});
     await this.run(async () => {
-      this.hangUp();
+      this.line.hangUp();
       await this.write(everything());
       await this.restart();
     });
@@ -115,7 +111,8 @@ export class Engine {
 
   /** Asks for an operation over the present connection, or the one that is being made. */
   async request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]> {
-    const channel = await this.connected();
+    if (this.closed) throw new HongyanError('Closed', 'the client is closed');
+    const channel = await this.line.connected();
     return channel.request(name, body, waitMs);
   }
 
@@ -158,7 +155,7 @@ export class Engine {
 
   /** Makes the next attempt now. */
   reconnectNow(): Promise<void> {
-    return this.run(() => this.doLink(this.link.hurry(Date.now())));
+    return this.run(() => this.line.hurry());
   }
 
   /** Takes the server's state although it may have lost data (KEY_AHEAD). */
@@ -169,9 +166,7 @@ export class Engine {
   /** The system has lost its network, or has got another one. */
   networkChanged(online: boolean): Promise<void> {
     return this.run(async () => {
-      if (this.model.me === null) return;
-      if (!online && this.channel === undefined) this.show({ phase: 'offline' });
-      else await this.doLink(this.channel === undefined ? this.link.hurry(Date.now()) : this.link.probe(Date.now()));
+      if (this.model.me !== null) await this.line.networkChanged(online);
     });
   }
 
@@ -180,10 +175,8 @@ export class Engine {
       await this.doSync(this.sync.flush());
       this.closed = true;
       clearTimeout(this.timer);
-      this.hangUp();
-      this.show({ phase: 'offline' });
+      this.line.close();
     });
-    this.giveUpWaiting(new HongyanError('Closed', 'the client is closed'));
   }
 
   // --- the queue ---
@@ -206,21 +199,21 @@ export class Engine {
   private failed(e: unknown): void {
     if (this.closed) return;
     const error = asError(e, 'Storage');
-    this.hangUp();
-    this.show({ phase: 'waiting', problem: error, retryAt: Date.now() + 5000 });
+    this.line.hangUp();
+    this.line.show({ phase: 'waiting', problem: error, retryAt: Date.now() + restartMs });
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.event(() => this.restart()), 5000);
+    this.timer = setTimeout(() => this.event(() => this.restart()), restartMs);
   }
 
   private arm(): void {
     clearTimeout(this.timer);
     if (this.closed) return;
-    const at = earlier(this.link.wakeAt, earlier(this.sync.wakeAt, this.outbox.wakeAt));
+    const at = earlier(this.line.wakeAt, earlier(this.sync.wakeAt, this.outbox.wakeAt));
     if (at === undefined) return;
     this.timer = setTimeout(() => {
       this.event(async () => {
         const now = Date.now();
-        await this.doLink(this.link.tick(now));
+        await this.line.tick(now);
         await this.doSync(this.sync.tick(now));
         await this.doOutbox(this.outbox.tick(now));
       });
@@ -229,37 +222,27 @@ export class Engine {
 
   // --- actions ---
 
-  private async doLink(actions: LinkAction[]): Promise<void> {
-    for (const a of actions) {
-      if (a.do === 'dial') this.connect();
-      else if (a.do === 'upgrade') this.upgrade();
-      else if (a.do === 'beat') this.beat();
-      else if (a.do === 'down') this.show({ phase: 'waiting', problem: a.error, retryAt: a.at });
-      else await this.stop(a.error);
-    }
-  }
-
   private async doSync(actions: SyncAction[]): Promise<void> {
     for (const a of actions) {
-      const { channel } = this;
+      const { channel } = this.line;
       if (a.do === 'commit') {
         const applied = await this.applier().commit(a);
         await this.write(applied.writes, a.previous);
         await this.after(applied);
       } else if (a.do === 'trouble') {
-        if (a.error.code === 'KEY_AHEAD') this.show({ ...this.state, problem: a.error });
+        if (a.error.code === 'KEY_AHEAD') this.line.show({ ...this.line.connection, problem: a.error });
       } else if (a.do !== 'caughtUp' && channel !== undefined) {
         this.ask(channel, a);
       }
     }
-    this.showCatchingUp();
+    this.line.showCatchingUp();
   }
 
   /** Asks what the machine wants to know, and comes back with the answer as an event. */
   private ask(channel: Channel, a: Extract<SyncAction, { do: 'pull' | 'backfill' | 'ack' }>): void {
     const answered = (work: () => SyncAction[]) =>
       this.event(async () => {
-        if (this.channel === channel) await this.doSync(work());
+        if (this.line.channel === channel) await this.doSync(work());
       });
     const refused = (e: unknown) => answered(() => this.sync.refused(Date.now(), asError(e)));
     if (a.do === 'pull') {
@@ -292,7 +275,7 @@ export class Engine {
 
   /** Asks for the states of conversations that a notification cannot bring. */
   private learn(ids: string[]): void {
-    this.channel?.request('Conversations', { ids }).then(
+    this.line.channel?.request('Conversations', { ids }).then(
       (r) => this.event(async () => this.write((await this.applier().states(r.conversations)).writes)),
       () => undefined, // the next page that mentions them brings them
     );
@@ -313,19 +296,20 @@ export class Engine {
         const conversation = 'conversation' in a.item.target ? a.item.target.conversation : '';
         this.tell('undelivered', { clientId: a.item.clientId, conversation, error: a.error });
       } else {
-        await this.lost({ error: a.error });
+        const { channel } = this.line;
+        if (channel !== undefined) await this.line.lost(channel, { error: a.error });
       }
     }
   }
 
   private transmit(item: OutboxItem): void {
-    const { channel } = this;
+    const { channel } = this.line;
     if (channel === undefined) return;
     const { clientId } = item;
     this.fly(clientId, true);
     const answered = (work: () => OutboxAction[]) =>
       this.event(async () => {
-        if (this.channel !== channel) return;
+        if (this.line.channel !== channel) return;
         this.fly(clientId, false);
         await this.doOutbox(work());
       });
@@ -335,7 +319,7 @@ export class Engine {
       (e: unknown) => {
         const error = asError(e);
         // Whether it arrived is unknown: the same request follows over the next connection.
-        if (error.code === 'Network') this.event(() => this.lostBy(channel, { error }));
+        if (error.code === 'Network') this.event(() => this.line.lost(channel, { error }));
         else answered(() => this.outbox.refused(Date.now(), clientId, error));
       },
     );
@@ -360,152 +344,42 @@ export class Engine {
     };
   }
 
-  // --- the connection ---
+  // --- what the line says ---
 
-  private connect(): void {
-    this.show({ phase: 'connecting' });
-    const dialing = (this.dialing = new AbortController());
-    this.reach(dialing).then(
-      (channel) =>
-        this.event(async () => {
-          if (this.dialing === dialing) await this.up(channel);
-          else channel.close();
-        }),
-      (e: unknown) =>
-        this.event(async () => {
-          if (this.dialing !== dialing) return;
-          this.dialing = undefined;
-          const error = asError(e);
-          const now = Date.now();
-          await this.doLink(error.code === 'Network' ? this.link.ended(now, { error }) : this.link.refused(now, error));
-        }),
-    );
-  }
-
-  /** Sees whether a better way than the present one is open by now, and changes over to it. */
-  private upgrade(): void {
-    const { channel: old } = this;
-    if (old === undefined) return;
-    const dialing = new AbortController();
-    this.reach(dialing, old.transport).then(
-      (channel) =>
-        this.event(async () => {
-          if (this.channel !== old) return channel.close();
-          this.hangUp();
-          this.dialing = dialing;
-          await this.up(channel);
-        }),
-      () =>
-        this.event(async () => {
-          if (this.channel === old) this.link.stayed(Date.now());
-        }),
-    );
-  }
-
-  /** Opens a channel whose events count as long as this.dialing is the one given. */
-  private reach(dialing: AbortController, better?: Transport): Promise<Channel> {
-    const current = (work: () => Promise<void>) =>
-      this.run(async () => {
-        if (this.dialing === dialing) await work();
-      });
-    const events: ChannelEvents = {
+  private lineOwner(): LineOwner {
+    return {
+      run: (work) => this.run(work),
+      failed: (e) => this.failed(e),
+      session: () => this.model.session,
       resume: () => ({ key: this.sync.presentable, version: this.sync.state.version }),
-      pushed: (p) => {
-        const done = current(() => this.doSync(this.sync.notified(Date.now(), p)));
-        return done.catch((e: unknown) => this.failed(e));
-      },
+      behind: () => this.sync.behind,
+      pushed: (p) => this.doSync(this.sync.notified(Date.now(), p)),
+      newer: () => this.doSync(this.sync.hasNewer(Date.now())),
       signal: (s) => this.tell('signal', s),
-      ended: (e) => void current(() => this.lost(e)).catch((f: unknown) => this.failed(f)),
+      up: (channel) => this.up(channel),
+      down: () => this.down(),
+      stopped: () => this.setSession({ deviceToken: '', ticket: '' }),
+      shown: (c) => this.tell('connection', c),
     };
-    return this.dial.dial(this.model.session!, events, dialing.signal, better);
   }
 
   private async up(channel: Channel): Promise<void> {
-    this.channel = channel;
-    const { session: answer } = channel;
+    const { ticket, ticketExpiresMs, timeMs } = channel.session;
     const now = Date.now();
-    const { ticket, ticketExpiresMs } = answer;
-    const session: Session = { ...this.model.session!, ticket, ticketExpiresMs };
-    await this.write([{ table: 'meta', key: 'session', value: session }]);
-    this.link.authenticated(now, answer.hints, channel.beats, this.dial.isBest(channel.transport));
-    this.show({ phase: 'online', transport: channel.transport });
-    for (const w of this.waiters.splice(0)) w.resolve(channel);
+    await this.setSession({ ticket, ticketExpiresMs });
     await this.doSync(this.sync.connected(now));
-    await this.doOutbox(this.outbox.connected(now, answer.timeMs));
+    await this.doOutbox(this.outbox.connected(now, timeMs));
   }
 
-  private beat(): void {
-    const { channel } = this;
-    if (channel === undefined) return;
-    channel.request('Heartbeat', { key: fromBase64(this.sync.presentable) }).then(
-      (r) =>
-        this.event(async () => {
-          if (this.channel !== channel) return;
-          this.link.beaten(Date.now());
-          if (r.newer) await this.doSync(this.sync.hasNewer(Date.now()));
-        }),
-      () => undefined, // the channel says that it has ended
-    );
-  }
-
-  private async lostBy(channel: Channel, e: Ending): Promise<void> {
-    if (this.channel === channel) await this.lost(e);
-  }
-
-  private async lost(e: Ending): Promise<void> {
-    this.hangUp();
-    await this.doLink(this.link.ended(Date.now(), e));
-  }
-
-  private hangUp(): void {
-    this.dialing?.abort();
-    this.dialing = undefined;
-    this.channel?.close();
-    this.channel = undefined;
+  private down(): void {
     this.sync.disconnected();
     this.outbox.disconnected();
     for (const clientId of [...this.model.flying]) this.fly(clientId, false);
   }
 
-  /** The device token is worth nothing any more. What is stored stays, for whoever logs in again. */
-  private async stop(error: HongyanError | undefined): Promise<void> {
-    const session = this.model.session;
-    if (session) {
-      await this.write([{ table: 'meta', key: 'session', value: { ...session, deviceToken: '', ticket: '' } }]);
-    }
-    this.show({ phase: 'loggedout', problem: error });
-    this.giveUpWaiting(error ?? new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
-  }
-
-  private connected(): Promise<Channel> {
-    if (this.channel !== undefined) return Promise.resolve(this.channel);
-    if (this.closed) return Promise.reject(new HongyanError('Closed', 'the client is closed'));
-    if (this.state.phase === 'loggedout') {
-      return Promise.reject(new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
-    }
-    return new Promise((resolve, reject) => {
-      const waiter = { resolve: (c: Channel) => (clearTimeout(timer), resolve(c)), reject };
-      this.waiters.push(waiter);
-      const timer = setTimeout(() => {
-        this.waiters = this.waiters.filter((w) => w !== waiter);
-        reject(this.state.problem ?? new HongyanError('Network', 'there is no connection to the server'));
-      }, connectPatienceMs);
-    });
-  }
-
-  private giveUpWaiting(error: HongyanError): void {
-    for (const w of this.waiters.splice(0)) w.reject(error);
-  }
-
-  private show(c: Partial<Connection> & Pick<Connection, 'phase'>): void {
-    const since = c.phase === this.state.phase ? this.state.since : Date.now();
-    this.state = { catchingUp: c.phase === 'online' && this.sync.behind, ...c, since };
-    this.tell('connection', this.state);
-  }
-
-  private showCatchingUp(): void {
-    const behind = this.state.phase === 'online' && this.sync.behind;
-    if (behind !== this.state.catchingUp) this.show({ ...this.state, catchingUp: behind });
+  private async setSession(s: Partial<Session>): Promise<void> {
+    const { session } = this.model;
+    if (session !== undefined) await this.write([{ table: 'meta', key: 'session', value: { ...session, ...s } }]);
   }
 
   // --- the store ---
@@ -521,13 +395,4 @@ export class Engine {
     await this.storage.write(expect === undefined ? { writes: all } : { writes: all, expect });
     this.tell('wrote', { writes: all, place });
   }
-}
-
-/** Deletes all that is stored but the place of the last write. */
-function everything(): Write[] {
-  return (
-    ['conversations', 'messages', 'coverage', 'contacts', 'groups', 'settings', 'profiles', 'outbox', 'drafts'] as const
-  )
-    .map((table): Write => ({ table, from: '', to: '\uffff' }))
-    .concat(['session', 'sync', 'devices'].map((key): Write => ({ table: 'meta', key })));
 }

@@ -62,3 +62,9 @@ export function messageKey(conversation: string, ordinal: Id): string {
 export function versionOf(sync: unknown): Id {
   return (sync as { version: Id } | undefined)?.version ?? '0';
 }
+
+/** The writes that delete all but the place of the last write. */
+export function everything(): Write[] {
+  const whole = tables.filter((t) => t !== 'meta').map((table): Write => ({ table, from: '', to: lastKey }));
+  return [...whole, ...['session', 'sync', 'devices', 'addresses'].map((key): Write => ({ table: 'meta', key }))];
+}
