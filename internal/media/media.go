@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hongyan-im/hongyan"
@@ -45,6 +46,7 @@ const (
 	UploadTTL            = 24 * time.Hour // after which an unfinished upload goes
 	MaxThumbnailSide     = 240            // pixels of the longer side of a thumbnail
 	MaxPixels            = 16 << 20       // of an image that gets a thumbnail
+	maxKnown             = 8192           // records that are remembered
 	maxAtOnce            = 2              // objects that are hashed, and of these one that is decoded, at a time
 )
 
@@ -65,7 +67,8 @@ type Store struct {
 	config  Config
 	secret  []byte // that references are made with
 	metrics *metrics
-	stored  atomic.Int64  // bytes under all references
+	stored  atomic.Int64 // bytes under all references
+	known   *lru.Cache[store.MediaRef, *store.Media]
 	hashing chan struct{} // holds a token for each object that is hashed
 	drawing sync.Mutex    // held while an image is decoded
 
@@ -74,7 +77,6 @@ type Store struct {
 	accounts map[hongyan.UserID]*account // those with something under way
 	open     int                         // uploads of all accounts, those of Save included
 	reserved int64                       // bytes that they have announced
-	settled  uint64                      // how many objects were kept, so that a look at what is kept can tell its age
 }
 
 // Names of the folders in Config.Dir.
@@ -91,6 +93,9 @@ func Open(c Config) (*Store, error) {
 		uploads: map[string]*upload{}, accounts: map[hongyan.UserID]*account{},
 	}
 	err := s.makeFolders()
+	if err == nil {
+		s.known, err = lru.New[store.MediaRef, *store.Media](maxKnown)
+	}
 	if err == nil {
 		err = s.readSecret()
 	}
@@ -230,9 +235,17 @@ func (s *Store) find(ref string) (record, error) {
 		WithHint("give it exactly as it came")
 }
 
-// lookUp returns the record of a reference, or nil.
+// lookUp returns the record of a reference, or nil. Records never change, so those that were looked up are remembered: a
+// read of the store may have to wait for the disk, if it has seen what somebody is writing.
 func (s *Store) lookUp(key store.MediaRef) (*store.Media, error) {
-	return look(s, func(r *inbox.Read) (*store.Media, error) { return store.Medias.Get(r, key) })
+	if m, ok := s.known.Get(key); ok {
+		return m, nil
+	}
+	m, err := look(s, func(r *inbox.Read) (*store.Media, error) { return store.Medias.Get(r, key) })
+	if m != nil {
+		s.known.Add(key, m)
+	}
+	return m, err
 }
 
 // public is a record as messages carry it.

@@ -9,7 +9,8 @@ import (
 // account is what an account has under way.
 type account struct {
 	uploads  int
-	reserved int64 // bytes that they have announced
+	reserved int64  // bytes that they have announced
+	settled  uint64 // uploads that have ended, so that what was looked up before can be told from what is
 }
 
 // room is the place of one upload within the limits.
@@ -17,6 +18,11 @@ type room struct {
 	store *Store
 	owner hongyan.UserID
 	bytes int64
+
+	// What the account had uploaded when so many of its uploads had settled.
+	looked  bool
+	used    int64
+	settled uint64
 }
 
 // enter makes room for one more upload, as yet without a byte.
@@ -48,39 +54,44 @@ func (s *Store) enterLocked(owner hongyan.UserID) *room {
 	return &room{store: s, owner: owner}
 }
 
-// grow makes room for n bytes more, if the account and the server have them.
+// grow makes room for n bytes more, if the account and the server have them. It is called by one goroutine at a time.
 func (r *room) grow(n int64) error {
-	s := r.store
 	for {
-		s.mu.Lock()
-		settled := s.settled
-		s.mu.Unlock()
-		use, err := look(s, func(v *inbox.Read) (*store.MediaUse, error) { return store.MediaUses.Get(v, r.owner) })
-		if err != nil {
-			return err
+		settled := r.settledNow()
+		if !r.looked || settled != r.settled {
+			use, err := look(r.store, func(v *inbox.Read) (*store.MediaUse, error) { return store.MediaUses.Get(v, r.owner) })
+			if err != nil {
+				return err
+			}
+			if use != nil {
+				r.used = use.Bytes
+			}
+			r.looked, r.settled = true, settled
 		}
-		var used int64
-		if use != nil {
-			used = use.Bytes
-		}
-		if done, err := r.growIf(settled, used, n); done || err != nil {
+		if done, err := r.growNow(n); done || err != nil {
 			return err
 		}
 	}
 }
 
-// growIf is grow with what the account had uploaded when so many objects were settled. False: there are more by now.
-func (r *room) growIf(settled uint64, used, n int64) (bool, error) {
+func (r *room) settledNow() uint64 {
+	r.store.mu.Lock()
+	defer r.store.mu.Unlock()
+	return r.store.accounts[r.owner].settled
+}
+
+// growNow is grow by what was looked up. False: the account has uploaded more since.
+func (r *room) growNow(n int64) (bool, error) {
 	s := r.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.accounts[r.owner]
 	switch {
-	case s.settled != settled:
+	case a.settled != r.settled:
 		return false, nil
-	case s.config.Quota > 0 && used+a.reserved+n > s.config.Quota:
+	case s.config.Quota > 0 && r.used+a.reserved+n > s.config.Quota:
 		return false, hongyan.Errorf(hongyan.TooMany, "this account may upload %d bytes in all, and %d are taken",
-			s.config.Quota, used+a.reserved).WithHint("ask the operator for more")
+			s.config.Quota, r.used+a.reserved).WithHint("ask the operator for more")
 	case s.reserved+n > MaxUploadBytes:
 		return false, hongyan.Errorf(hongyan.Busy, "too much is being uploaded").WithHint("try again later")
 	}
@@ -103,7 +114,7 @@ func (r *room) leave() {
 	a := s.accounts[r.owner]
 	r.take(-r.bytes)
 	s.open--
-	s.settled++
+	a.settled++
 	if a.uploads--; a.uploads == 0 {
 		delete(s.accounts, r.owner)
 	}
