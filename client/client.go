@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -50,8 +51,9 @@ type Client struct {
 	opts Options
 	box  *outbox
 
-	network  *network // the ways to the server
-	attempts attempts // to connect
+	network     *network // the ways to the server
+	attempts    attempts // to connect
+	searchPause time.Duration
 
 	ctx  context.Context // until Close
 	end  context.CancelCauseFunc
@@ -89,10 +91,13 @@ func Open(dir string, o Options) (*Client, error) {
 
 func newClient(dir string, creds credentials, o Options) *Client {
 	c := &Client{
-		dir:      dir,
-		opts:     o,
-		box:      newOutbox(dir),
-		network:  openNetwork(dir, creds.Server, o.Addresses),
+		dir:     dir,
+		opts:    o,
+		box:     newOutbox(dir),
+		network: openNetwork(dir, creds.Server, o.Addresses),
+
+		searchPause: searchMin,
+
 		creds:    creds,
 		sideTurn: make(chan struct{}, 1),
 		sender:   core.NewOutbox(rand.Int64N),

@@ -175,6 +175,20 @@ func (c *Conn) Err() error {
 	return c.err
 }
 
+// present says that the device holds everything up to a key, for a stream that asks for what is newer by itself.
+func (c *Conn) present(key []byte) {
+	if p, ok := c.nc.(*poller); ok {
+		p.present(key)
+	}
+}
+
+// waiting reports whether requests are unanswered.
+func (c *Conn) waiting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.calls) > 0
+}
+
 // Close ends the connection and waits for its goroutines. Requests under way fail with ErrClosed.
 func (c *Conn) Close() {
 	c.fail(ErrClosed)

@@ -98,6 +98,12 @@ type LinkEvent struct {
 	Link Link
 }
 
+// ReportEvent says that the network has failed this device again and again, once until there is a link again. A person may
+// want the operator to know: Client.SendReport sends the report when a path opens.
+type ReportEvent struct {
+	Report Report
+}
+
 // TroubleEvent reports a problem that the Client copes with by trying again.
 type TroubleEvent struct {
 	Err error
@@ -116,13 +122,16 @@ func (ConversationEvent) event() {}
 func (ResetEvent) event()        {}
 func (OutboxEvent) event()       {}
 func (LinkEvent) event()         {}
+func (ReportEvent) event()       {}
 func (TroubleEvent) event()      {}
 
 // Link is the state of a Client's connection while Run or Sync keeps it.
 type Link struct {
-	Online  bool
-	Err     error     // why it is down, nil while the first attempt is made
-	RetryAt time.Time // when the next attempt is made, zero while one is being made
+	Online    bool
+	Transport string    // while online: tls, wss, https, tcp, ws or http
+	Address   string    // while online: HOST:PORT
+	Err       error     // why it is down, nil while the first attempt is made
+	RetryAt   time.Time // when the next attempt is made, zero while one is being made
 }
 
 // OutboxItem is a message on its way out.

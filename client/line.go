@@ -37,7 +37,14 @@ func (l *line) set(kept bool, up *session, state Link) {
 	l.tell(LinkEvent{state})
 }
 
-func (l *line) online(s *session)            { l.set(true, s, Link{Online: true}) }
+func (l *line) online(s *session) {
+	state := Link{Online: true}
+	if s.route.Host != "" {
+		state.Transport, state.Address = s.route.Transport.Name(s.secure), nameOf(s.route)
+	}
+	l.set(true, s, state)
+}
+
 func (l *line) down(err error, at time.Time) { l.set(true, nil, Link{Err: err, RetryAt: at}) }
 
 // begin says that Run or Sync works. It reports whether none did.
@@ -100,6 +107,7 @@ func (l *line) wait(ctx context.Context, patient bool) (s *session, idle context
 func (c *Client) keepLine(ctx context.Context) error {
 	s, link := c.takeSide()
 	k := connector{c: c, link: link, patient: true, line: &c.line}
+	k.outage = new(outage)
 	acts := []core.Action{core.Up{}}
 	if k.s = s; s == nil {
 		acts = link.Start()
@@ -109,32 +117,54 @@ func (c *Client) keepLine(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		*k.outage = outage{}
 		c.feed.connect(s)
 		c.line.online(s)
 		acts = c.tend(ctx, link, s)
 		c.feed.connect(nil)
-		s.conn.Close()
 	}
 }
 
-// tend beats until the session ends, and returns what the Link makes of that.
+// tend beats until the session ends, and returns what the Link makes of that. When a better route opens, its session takes
+// the place of the one at hand.
 func (c *Client) tend(ctx context.Context, link *core.Link, s *session) []core.Action {
+	better := search{c: c, found: make(chan *session), pause: c.searchPause}
+	better.again(time.Now())
+	defer better.end()
 	for {
-		timer := time.NewTimer(time.Until(link.WakeAt()))
+		timer := time.NewTimer(time.Until(minTime(link.WakeAt(), better.at)))
 		select {
 		case <-timer.C:
+		case n := <-better.found:
+			better.again(time.Now())
+			if n != nil {
+				c.feed.connect(n)
+				c.line.online(n)
+				c.retire(s)
+				s = n
+			}
 		case <-s.conn.Done():
 		case <-ctx.Done():
 			s.conn.fail(context.Cause(ctx))
 		}
 		timer.Stop()
 		if err := s.conn.Err(); err != nil {
+			s.conn.Close()
 			return link.Ended(time.Now(), ending(err))
 		}
 		if len(link.Tick(time.Now())) > 0 { // a Beat, there is no other while the link is up
 			c.beat(ctx, link, s)
 		}
+		better.tick(ctx, s)
 	}
+}
+
+// minTime returns the earlier of two times.
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (c *Client) beat(ctx context.Context, link *core.Link, s *session) {

@@ -29,9 +29,15 @@ var wellKnownPorts = []uint16{8080, 80, 443, 14000}
 
 // Limits of what is tried.
 const (
-	maxPlaces   = 32 // of a list
-	maxIPs      = 4  // of a host
-	maxListBody = 256 << 10
+	maxPlaces = 32 // of a list
+	maxIPs    = 4  // of a host
+)
+
+// Priorities of places behind those of lists, whose own end below.
+const (
+	maxPriority   = 999
+	givenPriority = 1000
+	builtPriority = 2000
 )
 
 // network is what a device knows about the ways to its server. It is kept in a file of its profile; whoever loses it
@@ -123,12 +129,13 @@ func (k *keptNetwork) remembered() *core.Route {
 	return nil
 }
 
-// due is when the list should be asked for again, the zero time if there is none.
-func (k *keptNetwork) due() time.Time {
-	if k.List == nil {
+// due is when the list should be asked for again, the zero time if there is none or the clock was set back.
+func (k *keptNetwork) due(now time.Time) time.Time {
+	fetched := time.UnixMilli(k.FetchedMS)
+	if k.List == nil || fetched.After(now) {
 		return time.Time{}
 	}
-	return time.UnixMilli(k.FetchedMS).Add(time.Duration(k.List.TTLMS) * time.Millisecond)
+	return fetched.Add(min(max(time.Duration(k.List.TTLMS)*time.Millisecond, listMin), listMax))
 }
 
 // places are all where the server may be, the best first: those of its own list, then the address that people gave, then
@@ -146,14 +153,19 @@ func (n *network) places(rand core.Rand) ([]core.Place, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, given...)
-	for _, a := range n.built {
+	for i, p := range given {
+		p.Priority = givenPriority + i
+		all = append(all, p)
+	}
+	for i, a := range n.built {
 		ports := []uint16{a.Port}
 		if a.Port == 0 {
 			ports = wellKnownPorts
 		}
-		for _, port := range ports {
-			all = append(all, core.Place{Host: a.Host, Port: port, IPs: a.IPs})
+		for j, port := range ports {
+			all = append(all, core.Place{
+				Host: a.Host, Port: port, IPs: a.IPs, Priority: builtPriority + len(wellKnownPorts)*i + j,
+			})
 		}
 	}
 	return merge(all, kept.Last), nil
@@ -234,6 +246,7 @@ func (n *network) believe(list *placeList, encrypted bool, now time.Time) error 
 	})
 	list.Addresses = list.Addresses[:min(len(list.Addresses), maxPlaces)]
 	for i := range list.Addresses {
+		list.Addresses[i].Priority = min(max(list.Addresses[i].Priority, 0), maxPriority)
 		ips := list.Addresses[i].IPs
 		list.Addresses[i].IPs = ips[:min(len(ips), maxIPs)]
 	}

@@ -51,25 +51,29 @@ type poller struct {
 
 	mu    sync.Mutex
 	token string        // says who is there
-	key   []byte        // presented last
+	key   []byte        // to present
 	fresh chan struct{} // holds a token when key is another
 	polls bool
 }
 
 // newPoller asks a server whose host is written with its port; dial makes a connection to it, encrypted already if secure.
 func newPoller(dial func(context.Context) (net.Conn, error), host string, secure bool) *poller {
-	scheme := "http"
-	if secure {
-		scheme = "https"
-	}
 	p := &poller{
-		base: scheme + "://" + host + shortLink, http: newShortClient(dial),
+		base: shortBase(host, secure), http: newShortClient(dial),
 		room: make(chan struct{}, pollRequests), fresh: make(chan struct{}, 1),
 	}
 	p.in, p.out = io.Pipe()
 	p.frames.SetLimit(wire.MaxFrame)
 	p.ctx, p.end = context.WithCancelCause(context.Background())
 	return p
+}
+
+// shortBase is where the operations of the short link lie.
+func shortBase(host string, secure bool) string {
+	if secure {
+		return "https://" + host + shortLink
+	}
+	return "http://" + host + shortLink
 }
 
 // newShortClient makes an HTTP client for one server. Close its idle connections after use.
@@ -164,7 +168,13 @@ func (p *poller) ask(f wire.Frame) {
 		return
 	}
 	request.Header.Set("Content-Type", typeProtobuf)
-	body, err := p.do(request, p.present(f))
+	token := ""
+	if f.Op != wire.OpRegister && f.Op != wire.OpLogin && f.Op != wire.OpAuth { // which say in the body who is there
+		p.mu.Lock()
+		token = p.token
+		p.mu.Unlock()
+	}
+	body, err := p.do(request, token)
 	if e := refusal(err); e != nil {
 		p.sayMessage(wire.OpError, f.Seq, wire.FromError(f.Op, e))
 		return
@@ -224,44 +234,22 @@ func readShort(r *http.Response) ([]byte, error) {
 	return nil, e.WithHint(problem.Hint).WithRetryAfter(time.Duration(problem.RetryAfterMS) * time.Millisecond)
 }
 
-// present notes what a request says: the key that it presents, or who is there. It returns the token to send along.
-func (p *poller) present(f wire.Frame) (token string) {
-	var key []byte
-	switch f.Op {
-	case wire.OpRegister, wire.OpLogin, wire.OpAuth:
-		return "" // they say in the body who is there
-	case wire.OpSync:
-		key = keyOf(f.Body, new(wire.SyncRequest))
-	case wire.OpAck:
-		key = keyOf(f.Body, new(wire.AckRequest))
-	case wire.OpHeartbeat:
-		key = keyOf(f.Body, new(wire.HeartbeatRequest))
-	}
+// present says that the device holds everything up to a key: what is newer is asked for with that one from now on.
+func (p *poller) present(key []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(key) > 0 && !bytes.Equal(key, p.key) {
-		p.key = key
-		select {
-		case p.fresh <- struct{}{}:
-		default:
-		}
+	if len(key) == 0 || bytes.Equal(key, p.key) || p.ctx.Err() != nil {
+		return
 	}
-	if len(p.key) > 0 && p.token != "" && !p.polls && p.ctx.Err() == nil {
+	p.key = bytes.Clone(key)
+	select {
+	case p.fresh <- struct{}{}:
+	default:
+	}
+	if !p.polls && p.token != "" {
 		p.polls = true
 		p.work.Go(p.poll)
 	}
-	return p.token
-}
-
-// keyOf reads the key of a request.
-func keyOf(body []byte, m interface {
-	proto.Message
-	GetKey() []byte
-}) []byte {
-	if wire.Unmarshal(body, m) != nil {
-		return nil
-	}
-	return m.GetKey()
 }
 
 // learn takes the ticket from an answer that says who is there.

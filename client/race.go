@@ -25,6 +25,9 @@ const (
 	namePatience = 300 * time.Millisecond
 )
 
+// errTooLong ends attempts that take longer than dialTimeout.
+var errTooLong = fmt.Errorf("no connection within %v", dialTimeout)
+
 // errOutrun ends the attempts that others have outrun.
 var errOutrun = errors.New("another way was faster")
 
@@ -36,6 +39,7 @@ type racer struct {
 	trust   *trust
 	race    *core.Race
 	allow   func(core.Route) bool
+	all     bool
 	ctx     context.Context // until it is decided
 	results chan result
 	work    sync.WaitGroup
@@ -58,12 +62,14 @@ type result struct {
 // dial opens a connection over the best way that is open at present; its notifications go to the feed. It returns a new
 // pin if the options name one or TrustFirst has accepted it.
 func (c *Client) dial(ctx context.Context, secure bool) (s *session, pin string, err error) {
-	return c.dialWhere(ctx, secure, func(core.Route) bool { return true })
+	return c.dialBy(ctx, secure, everyRoute, false)
 }
 
-// dialWhere is dial over the routes that are allowed.
-func (c *Client) dialWhere(ctx context.Context, secure bool, allow func(core.Route) bool) (*session, string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("no connection within %v", dialTimeout))
+func everyRoute(core.Route) bool { return true }
+
+// dialBy is dial over the routes that are allowed. If all are to be tried, none wins.
+func (c *Client) dialBy(ctx context.Context, secure bool, allow func(core.Route) bool, all bool) (*session, string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, errTooLong)
 	defer cancel()
 	ctx, decide := context.WithCancelCause(ctx)
 	defer decide(nil)
@@ -75,7 +81,7 @@ func (c *Client) dialWhere(ctx context.Context, secure bool, allow func(core.Rou
 	kept := c.network.known()
 	r := &racer{
 		c: c, o: o, secure: o.Secure || secure, trust: newTrust(o.TrustFirst), race: core.NewRace(kept.remembered()),
-		allow: allow, ctx: ctx, results: make(chan result),
+		allow: allow, all: all, ctx: ctx, results: make(chan result),
 	}
 	won, err := r.run()
 	decide(errOutrun)
@@ -120,10 +126,7 @@ func (r *racer) run() (result, error) {
 			r.work.Go(func() { r.try(route) })
 		}
 		if r.race.Over() && len(unresolved) == 0 {
-			if r.first == nil {
-				return result{}, errors.New("there is no way to try")
-			}
-			return result{}, r.first.err
+			return result{}, r.failure(errors.New("there is no way to try"))
 		}
 		var next <-chan time.Time
 		if at := r.race.WakeAt(); !at.IsZero() {
@@ -144,16 +147,21 @@ func (r *racer) run() (result, error) {
 			}
 		case <-next:
 		case <-r.ctx.Done():
-			if cause := context.Cause(r.ctx); r.first == nil || !errors.Is(cause, context.DeadlineExceeded) && !isTimeout(cause) {
+			if cause := context.Cause(r.ctx); cause != errTooLong {
 				return result{}, cause
 			}
-			return result{}, r.first.err
+			return result{}, r.failure(errTooLong)
 		}
 	}
 }
 
-// isTimeout reports whether a race ended because it took too long, not because nobody wants it any more.
-func isTimeout(cause error) bool { return strings.HasPrefix(cause.Error(), "no connection within") }
+// failure is the one that tells most, or otherwise if there was none.
+func (r *racer) failure(otherwise error) error {
+	if r.first == nil {
+		return otherwise
+	}
+	return r.first.err
+}
 
 // take notes what became of an attempt. It reports whether that decides the race: somebody has answered, be it that the
 // server sends this device away.
@@ -162,9 +170,12 @@ func (r *racer) take(got result) (decided bool, err error) {
 	switch {
 	case got.connected:
 		r.race.Connected(got.route)
+	case got.session != nil && r.all:
+		got.session.conn.Close()
+		r.race.Failed(got.route)
 	case got.session != nil:
 		return true, nil
-	case errors.As(got.err, &closed):
+	case errors.As(got.err, &closed) && !r.all:
 		return true, got.err
 	case got.err != nil:
 		if got.name == "" {

@@ -58,7 +58,8 @@ func (c *Client) StartOver() error {
 	return s.startOver()
 }
 
-// keep runs the three goroutines of a device: one for the connection, one for what comes in and one for what goes out.
+// keep runs the goroutines of a device: one for the connection, one for what comes in, one for what goes out, and one that
+// keeps the list of the server's addresses.
 func (c *Client) keep(ctx context.Context, once bool) error {
 	if !c.line.begin() {
 		return ErrRunning
@@ -81,6 +82,7 @@ func (c *Client) keep(ctx context.Context, once bool) error {
 	var parts sync.WaitGroup
 	parts.Go(func() { stop(c.keepLine(ctx)) })
 	parts.Go(func() { stop(c.keepSending(ctx, sent)) })
+	parts.Go(func() { c.keepPlaces(ctx) })
 	parts.Go(func() {
 		f := follower{c: c, state: state, once: once, sent: sent}
 		stop(f.follow(ctx))
@@ -217,7 +219,11 @@ func (f *follower) carryOut(ctx context.Context, acts []core.Action) error {
 		}
 		acts = append(acts[1:], more...)
 	}
-	f.c.feed.present(f.sync.Presentable())
+	key := f.sync.Presentable()
+	f.c.feed.present(key)
+	if f.session != nil {
+		f.session.conn.present(key)
+	}
 	return nil
 }
 

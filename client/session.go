@@ -161,8 +161,9 @@ func (c *Client) newLink() *core.Link {
 type connector struct {
 	c       *Client
 	link    *core.Link
-	patient bool  // wait for the next attempt when one has failed
-	line    *line // where to report how it goes, may be nil
+	patient bool    // wait for the next attempt when one has failed
+	line    *line   // where to report how it goes, may be nil
+	outage  *outage // nil where line is
 
 	s      *session
 	pin    string // of a certificate that was trusted just now
@@ -212,6 +213,7 @@ func (k *connector) carryOut(ctx context.Context, act core.Action) ([]core.Actio
 		k.failed = act.Err
 		if k.line != nil {
 			k.line.down(act.Err, act.At)
+			k.c.attemptsFailed(k.outage)
 		}
 		if !k.patient && act.At.After(time.Now()) {
 			return nil, act.Err

@@ -45,12 +45,13 @@ const hang = 2 * time.Minute
 
 // server is the program's serve command as a process, which can be killed and started again at the same address.
 type server struct {
-	t    *testing.T
-	data string
-	addr string
-	args []string
-	cmd  *exec.Cmd
-	log  log
+	t      *testing.T
+	data   string
+	addr   string
+	listen string // as the command line says it
+	args   []string
+	cmd    *exec.Cmd
+	log    log
 	// exited gives the process's end once.
 	exited chan error
 }
@@ -86,8 +87,14 @@ func newServerAt(t *testing.T, host, data string, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, data: data, addr: l.Addr().String(), args: args}
 	l.Close()
+	return newServerListening(t, l.Addr().String(), l.Addr().String(), data, args...)
+}
+
+// newServerListening starts a server that is told to listen so and is found at addr.
+func newServerListening(t *testing.T, addr, listen, data string, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, data: data, addr: addr, listen: listen, args: args}
 	s.start()
 	t.Cleanup(func() {
 		s.kill()
@@ -103,7 +110,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // start starts the process and waits until it answers.
 func (s *server) start() {
 	s.t.Helper()
-	args := append([]string{"serve", "--data", s.data, "--listen", s.addr, "--storage.ballast", "0B"}, s.args...)
+	args := append([]string{"serve", "--data", s.data, "--listen", s.listen, "--storage.ballast", "0B"}, s.args...)
 	s.cmd = exec.Command(binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {

@@ -23,7 +23,7 @@ func runInNamespace() bool {
 func inNamespace(t *testing.T, body func(t *testing.T)) {
 	t.Helper()
 	if os.Getenv(namespaceVar) != "" {
-		setInterface(t, unix.SIOCSIFFLAGS, func(r *unix.Ifreq) { r.SetUint16(unix.IFF_UP) })
+		setInterface(t, "lo", unix.SIOCSIFFLAGS, func(r *unix.Ifreq) { r.SetUint16(unix.IFF_UP) })
 		body(t)
 		return
 	}
@@ -56,15 +56,15 @@ func smallDisk(t *testing.T, mib string) string {
 	return dir
 }
 
-// setInterface makes a request about the loopback interface of this namespace.
-func setInterface(t *testing.T, request uint, fill func(*unix.Ifreq)) {
+// setInterface makes a request about an interface of this namespace.
+func setInterface(t *testing.T, name string, request uint, fill func(*unix.Ifreq)) {
 	t.Helper()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Close(socket)
-	r, err := unix.NewIfreq("lo")
+	r, err := unix.NewIfreq(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +74,12 @@ func setInterface(t *testing.T, request uint, fill func(*unix.Ifreq)) {
 	}
 }
 
-// becomeHost gives this namespace an address that is not loopback: to itself, the test is another machine.
+// becomeHost gives this namespace an address that is not loopback besides those that are: to itself, the test is another
+// machine.
 func becomeHost(t *testing.T, a, b, c, d byte) string {
 	t.Helper()
 	var set error
-	setInterface(t, unix.SIOCSIFADDR, func(r *unix.Ifreq) { set = r.SetInet4Addr([]byte{a, b, c, d}) })
+	setInterface(t, "lo:1", unix.SIOCSIFADDR, func(r *unix.Ifreq) { set = r.SetInet4Addr([]byte{a, b, c, d}) })
 	if set != nil {
 		t.Fatal(set)
 	}

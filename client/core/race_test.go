@@ -125,11 +125,11 @@ func TestTransportsOfAPlace(t *testing.T) {
 	if got := p.Routes(0, ips); len(got) != 2 || got[0].Transport != LongPoll || got[1].IP != ips[1] {
 		t.Errorf("the routes are %v", got)
 	}
-	better, worse := Route{Transport: LongLink, Rank: 9}, Route{Transport: WebSocket}
+	better, worse := Route{Transport: LongLink, Priority: 9}, Route{Transport: WebSocket}
 	if !better.Better(worse) || worse.Better(better) || better.Better(better) {
 		t.Error("the transport counts first")
 	}
-	if !(Route{Rank: 1}).Better(Route{Rank: 2}) {
-		t.Error("then the place")
+	if !(Route{Priority: 1}).Better(Route{Priority: 2}) || (Route{Rank: 1}).Better(Route{Rank: 2}) {
+		t.Error("then the priority, and not the luck of the draw")
 	}
 }

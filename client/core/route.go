@@ -71,7 +71,8 @@ type Route struct {
 	Host      string
 	Port      uint16
 	IP        netip.Addr // to connect to; the zero Addr leaves it to whoever connects to find it
-	Rank      int        // of its place among all: lower ones are better
+	Rank      int        // of its place among all: lower ones are tried first
+	Priority  int        // of its place
 }
 
 // endpoint is what a connection is made to.
@@ -86,8 +87,10 @@ func (r Route) endpoint() endpoint { return endpoint{r.Host, r.Port, r.IP} }
 // Same reports whether both are the same way, wherever they rank.
 func (r Route) Same(o Route) bool { return r.Transport == o.Transport && r.endpoint() == o.endpoint() }
 
-// Better reports whether r promises more than o: by its transport first, then by its place.
-func (r Route) Better(o Route) bool { return r.compare(o) < 0 }
+// Better reports whether r promises more than o: by its transport first, then by the priority of its place.
+func (r Route) Better(o Route) bool {
+	return cmp.Or(cmp.Compare(r.Transport, o.Transport), cmp.Compare(r.Priority, o.Priority)) < 0
+}
 
 func (r Route) compare(o Route) int {
 	return cmp.Or(cmp.Compare(r.Transport, o.Transport), cmp.Compare(r.Rank, o.Rank))
@@ -102,7 +105,7 @@ func (p *Place) Routes(rank int, ips []netip.Addr) []Route {
 	var list []Route
 	for _, t := range transports {
 		for _, ip := range ips {
-			list = append(list, Route{Transport: t, Host: p.Host, Port: p.Port, IP: ip, Rank: rank})
+			list = append(list, Route{Transport: t, Host: p.Host, Port: p.Port, IP: ip, Rank: rank, Priority: p.Priority})
 		}
 	}
 	return list

@@ -37,20 +37,33 @@ const (
 
 // ask makes one request over the admin socket of the server.
 func (o *operator) ask(ctx context.Context, op wire.Op, request, reply proto.Message) error {
-	data := cmp.Or(o.data, os.Getenv("HONGYAN_DATA"), config.DefaultData())
-	conn, err := dialOperator(ctx, config.AdminSocket(data))
-	switch {
-	case absent(err):
-		return withHint(fmt.Errorf("no server runs on %s", data),
-			"start it with: hongyan serve --data %s, or name the directory of the one that runs with --data", shellQuote(data))
-	case errors.Is(err, fs.ErrPermission):
-		return withHint(err, "run this as the user of the server, or as root")
-	case err != nil:
+	conn, err := o.connect(ctx)
+	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	return conn.Do(ctx, op, request, reply)
 }
+
+// connect opens a connection to the admin socket.
+func (o *operator) connect(ctx context.Context) (*client.Conn, error) {
+	conn, err := dialOperator(ctx, o.socket())
+	switch {
+	case absent(err):
+		return nil, withHint(fmt.Errorf("no server runs on %s", o.dir()),
+			"start it with: hongyan serve --data %s, or name the directory of the one that runs with --data", shellQuote(o.dir()))
+	case errors.Is(err, fs.ErrPermission):
+		return nil, withHint(err, "run this as the user of the server, or as root")
+	}
+	return conn, err
+}
+
+// dir is the data directory of the server.
+func (o *operator) dir() string {
+	return cmp.Or(o.data, os.Getenv("HONGYAN_DATA"), config.DefaultData())
+}
+
+func (o *operator) socket() string { return config.AdminSocket(o.dir()) }
 
 func dialOperator(ctx context.Context, socket string) (*client.Conn, error) {
 	for start := time.Now(); ; {

@@ -37,8 +37,8 @@ Start a server, make an account, log in, and send a message:
 	)
 	root.SetHelpCommandGroupID(groupServer)
 	root.SetCompletionCommandGroupID(groupServer)
-	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), configCommand(),
-		doctorCommand(), benchCommand(), tortureCommand(), versionCommand())
+	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), reportCommand(),
+		configCommand(), doctorCommand(), benchCommand(), tortureCommand(), versionCommand())
 	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(),
 		groupCommand())
 	add(root, groupTalk, chatCommand(), sendCommand(), getCommand(), syncCommand(), readCommand(), recallCommand(), searchCommand())

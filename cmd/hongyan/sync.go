@@ -67,6 +67,8 @@ func (p *eventPrinter) event(e client.Event) error {
 		if l := e.Link; l.Err != nil && !l.RetryAt.IsZero() {
 			p.trouble("not connected: %v; trying again in %s", l.Err, time.Until(l.RetryAt).Round(time.Second))
 		}
+	case client.ReportEvent:
+		p.trouble("the network fails again and again; hongyan report send tells the server's operator of it")
 	case client.TroubleEvent:
 		p.trouble("%v", e.Err)
 	case client.OutboxEvent:
