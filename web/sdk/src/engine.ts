@@ -61,7 +61,7 @@ export class Engine {
 
   /** Goes on from what is stored: after the start, and after a failure of the storage. */
   async start(): Promise<void> {
-    await this.run(async () => this.restart());
+    await this.run(() => this.restart()).catch((e: unknown) => this.failed(e));
   }
 
   private async restart(): Promise<void> {

@@ -60,6 +60,8 @@ export class Tabs {
   private readonly channel: BroadcastChannel;
   private readonly pending = new Map<string, Pending>();
   private readonly quit = new AbortController();
+  /** Kept when this tab does not lead any more, or does not stand in line. */
+  private led: Promise<void> = Promise.resolve();
   private release: () => void = () => undefined;
   private leader: Leader | undefined;
   private leaderId = '';
@@ -86,7 +88,7 @@ export class Tabs {
   /** Loads memory, and stands in line for the lead. The promise is kept when memory has what is stored. */
   async join(): Promise<void> {
     await this.load();
-    this.system.locks
+    this.led = this.system.locks
       .request(this.name, { signal: this.quit.signal }, () => this.lead())
       .catch(() => undefined); // the client was closed while it stood in line
     this.post({ is: 'hello' });
@@ -95,8 +97,8 @@ export class Tabs {
   async close(): Promise<void> {
     if (this.quit.signal.aborted) return;
     this.quit.abort();
-    await this.leader?.close();
     this.release();
+    await this.led;
     this.channel.close();
     for (const p of this.pending.values()) p.reject(new HongyanError('Closed', 'the client is closed'));
     this.pending.clear();
@@ -113,6 +115,7 @@ export class Tabs {
       this.post({ is: 'told', kind, what: packTold(kind, what) });
     });
     await leader.start();
+    if (this.quit.signal.aborted) return leader.close();
     this.leader = leader;
     this.announce(leader);
     for (const [id, p] of [...this.pending]) {
@@ -120,6 +123,7 @@ export class Tabs {
       this.do(leader, p.method, p.args).then(p.resolve, p.reject);
     }
     await over;
+    await leader.close();
   }
 
   private announce(leader: Leader): void {
