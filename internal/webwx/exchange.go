@@ -80,16 +80,16 @@ func (x *exchange) prepare(needs need) error {
 	h := x.w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if needs != session {
+	if needs != needsSession {
 		key := "net " + auth.Network(x.caller.Peer.Addr).String()
 		if err := x.server.limiter.wait(x.ctx, x.server.config.Now, key); err != nil {
 			return err
 		}
 	}
-	if needs == own {
+	if needs == needsNothing {
 		return nil
 	}
-	if err := x.readBody(); err != nil || needs == open {
+	if err := x.readBody(); err != nil || needs == needsBody {
 		return err
 	}
 	return x.authenticate()

@@ -38,32 +38,45 @@ type uploads struct {
 // upload is a file that comes in parts.
 type upload struct {
 	key, id string
+	user    hongyan.UserID
 	began   time.Time
 	mu      sync.Mutex // held while a part is written, so that the last one finds all others
-	whole   *hongyan.Media
+	ref     string     // of the file, when it is whole
 }
 
 func newUploads(now func() time.Time) *uploads {
 	return &uploads{now: now, byKey: map[string]*upload{}}
 }
 
-// enter returns the upload of a key, or begins it.
-func (u *uploads) enter(key string) *upload {
+// enter returns the upload of a key, or begins it. Those that had to make room for it are over.
+func (u *uploads) enter(key string, user hongyan.UserID) (up *upload, over []*upload) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	now := u.now()
 	for len(u.order) > 0 && (len(u.order) >= maxUploads || now.Sub(u.order[0].began) > uploadLife) {
+		over = append(over, u.order[0])
 		delete(u.byKey, u.order[0].key)
 		u.order[0] = nil
 		u.order = u.order[1:]
 	}
 	if up, ok := u.byKey[key]; ok {
-		return up
+		return up, over
 	}
-	up := &upload{key: key, began: now}
+	up = &upload{key: key, user: user, began: now}
 	u.byKey[key] = up
 	u.order = append(u.order, up)
-	return up
+	return up, over
+}
+
+// abort lets the media store forget what has come of uploads that are over.
+func (x *exchange) abort(over []*upload) {
+	for _, up := range over {
+		up.mu.Lock()
+		if up.id != "" && up.ref == "" {
+			_ = x.server.config.Media.Abort(up.user, up.id) // an error: it has forgotten it already
+		}
+		up.mu.Unlock()
+	}
 }
 
 // form is the body of webwxuploadmedia. Its fields come in any order.
@@ -165,7 +178,9 @@ func (x *exchange) store(f form) error {
 		return hongyan.Errorf(hongyan.Invalid, "part %.20q of %d, of %.20q bytes: that cannot be", f.fields["chunk"], chunks, f.fields["size"])
 	}
 	b := &x.body
-	up := x.server.uploads.enter(string(x.server.seal.sum("upload", x.sid, string(b.ClientMediaId), b.FileMd5, name, f.fields["size"])))
+	key := x.server.seal.sum("upload", x.sid, string(b.ClientMediaId), b.FileMd5, name, f.fields["size"])
+	up, over := x.server.uploads.enter(string(key), x.caller.User)
+	x.abort(over)
 	up.mu.Lock()
 	defer up.mu.Unlock()
 	offset := int64(chunk) * chunkSize
@@ -174,7 +189,7 @@ func (x *exchange) store(f form) error {
 	}
 	a := uploaded{StartPos: offset + int64(len(f.file))}
 	if chunk == chunks-1 {
-		a.MediaId, a.EncryFileName = mediaID(up.whole.Ref), name
+		a.MediaId, a.EncryFileName = mediaID(up.ref), name
 	}
 	return x.reply(a)
 }
@@ -182,7 +197,7 @@ func (x *exchange) store(f form) error {
 // storePart writes one of several parts down, and makes the file whole with the last one. Clients send them in order, and
 // may repeat each.
 func (x *exchange) storePart(up *upload, u media.Upload, offset int64, b []byte, last bool) error {
-	if up.whole != nil { // a repetition
+	if up.ref != "" { // a repetition
 		return nil
 	}
 	store := x.server.config.Media
@@ -200,9 +215,7 @@ func (x *exchange) storePart(up *upload, u media.Upload, offset int64, b []byte,
 		return nil
 	}
 	m, err := store.Finish(x.ctx, x.caller.User, up.id)
-	if err == nil {
-		up.whole = &m
-	}
+	up.ref = m.Ref // empty after an error
 	return err
 }
 

@@ -110,50 +110,50 @@ type endpoint struct {
 type need uint8
 
 const (
-	session need = iota // the body is read, and the session found
-	open                // the body is read; everybody may ask
-	own                 // nothing: it does so by itself
+	needsSession need = iota // the body is read, and the session found
+	needsBody                // the body is read; everybody may ask
+	needsNothing             // the endpoint does all by itself
 )
 
 var endpoints map[string]endpoint
 
 func init() {
 	endpoints = map[string]endpoint{
-		"/jslogin":                    {(*exchange).jslogin, open},
-		root + "login":                {(*exchange).pollLogin, open},
-		root + "webwxnewloginpage":    {(*exchange).newLoginPage, open},
-		root + "synccheck":            {(*exchange).syncCheck, session},
-		root + "webwxinit":            {(*exchange).webInit, session},
-		root + "webwxstatusnotify":    {(*exchange).statusNotify, session},
-		root + "webwxlogout":          {(*exchange).logout, session},
-		root + "webwxuploadmedia":     {(*exchange).uploadMedia, own},
-		"/qrcode":                     {(*exchange).qrCode, open},
-		"/l":                          {(*exchange).codePage, open},
-		root + "webwxstatreport":      {(*exchange).accept, session},
-		root + "webwxreport":          {(*exchange).accept, session},
-		root + "webwxsendfeedback":    {(*exchange).accept, session},
-		root + "webwxgetcontact":      {(*exchange).getContact, session},
-		root + "webwxbatchgetcontact": {(*exchange).batchGetContact, session},
-		root + "webwxsync":            {(*exchange).sync, session},
-		root + "webwxsendmsg":         {(*exchange).sendText, session},
-		root + "webwxpushloginurl":    {(*exchange).pushLogin, session},
-		root + "webwxsendmsgimg":      {(*exchange).sendPicture, session},
-		root + "webwxsendvideomsg":    {(*exchange).sendVideo, session},
-		root + "webwxsendemoticon":    {(*exchange).sendEmoticon, session},
-		root + "webwxsendappmsg":      {(*exchange).sendApp, session},
-		root + "webwxcheckupload":     {(*exchange).checkUpload, session},
-		root + "webwxgetmsgimg":       {(*exchange).getMessageMedia, session},
-		root + "webwxgetvoice":        {(*exchange).getMessageMedia, session},
-		root + "webwxgetvideo":        {(*exchange).getMessageMedia, session},
-		root + "webwxgetmedia":        {(*exchange).getMedia, session},
-		root + "webwxpreview":         {(*exchange).getMedia, session},
-		root + "webwxgeticon":         {(*exchange).avatar, session},
-		root + "webwxgetheadimg":      {(*exchange).avatar, session},
-		root + "webwxcreatechatroom":  {(*exchange).createChatroom, session},
-		root + "webwxupdatechatroom":  {(*exchange).updateChatroom, session},
-		root + "webwxoplog":           {(*exchange).opLog, session},
-		root + "webwxverifyuser":      {(*exchange).verifyUser, session},
-		root + "webwxrevokemsg":       {(*exchange).revoke, session},
+		"/jslogin":                    {(*exchange).jslogin, needsBody},
+		root + "login":                {(*exchange).pollLogin, needsBody},
+		root + "webwxnewloginpage":    {(*exchange).newLoginPage, needsBody},
+		root + "synccheck":            {(*exchange).syncCheck, needsSession},
+		root + "webwxinit":            {(*exchange).webInit, needsSession},
+		root + "webwxstatusnotify":    {(*exchange).statusNotify, needsSession},
+		root + "webwxlogout":          {(*exchange).logout, needsSession},
+		root + "webwxuploadmedia":     {(*exchange).uploadMedia, needsNothing},
+		"/qrcode":                     {(*exchange).qrCode, needsBody},
+		"/l":                          {(*exchange).codePage, needsBody},
+		root + "webwxstatreport":      {(*exchange).accept, needsSession},
+		root + "webwxreport":          {(*exchange).accept, needsSession},
+		root + "webwxsendfeedback":    {(*exchange).accept, needsSession},
+		root + "webwxgetcontact":      {(*exchange).getContact, needsSession},
+		root + "webwxbatchgetcontact": {(*exchange).batchGetContact, needsSession},
+		root + "webwxsync":            {(*exchange).sync, needsSession},
+		root + "webwxsendmsg":         {(*exchange).sendText, needsSession},
+		root + "webwxpushloginurl":    {(*exchange).pushLogin, needsSession},
+		root + "webwxsendmsgimg":      {(*exchange).sendPicture, needsSession},
+		root + "webwxsendvideomsg":    {(*exchange).sendVideo, needsSession},
+		root + "webwxsendemoticon":    {(*exchange).sendEmoticon, needsSession},
+		root + "webwxsendappmsg":      {(*exchange).sendApp, needsSession},
+		root + "webwxcheckupload":     {(*exchange).checkUpload, needsSession},
+		root + "webwxgetmsgimg":       {(*exchange).getMessageMedia, needsSession},
+		root + "webwxgetvoice":        {(*exchange).getMessageMedia, needsSession},
+		root + "webwxgetvideo":        {(*exchange).getMessageMedia, needsSession},
+		root + "webwxgetmedia":        {(*exchange).getMedia, needsSession},
+		root + "webwxpreview":         {(*exchange).getMedia, needsSession},
+		root + "webwxgeticon":         {(*exchange).avatar, needsSession},
+		root + "webwxgetheadimg":      {(*exchange).avatar, needsSession},
+		root + "webwxcreatechatroom":  {(*exchange).createChatroom, needsSession},
+		root + "webwxupdatechatroom":  {(*exchange).updateChatroom, needsSession},
+		root + "webwxoplog":           {(*exchange).opLog, needsSession},
+		root + "webwxverifyuser":      {(*exchange).verifyUser, needsSession},
+		root + "webwxrevokemsg":       {(*exchange).revoke, needsSession},
 	}
 }
 
