@@ -25,10 +25,10 @@ interface RowProps extends RowData {
 function RowOf({ ordinal, message: m, day, unread, first, last, conversation: c, flash, start, of }: RowProps) {
   const begin = start && <p class="history-start">{t('historyStart')}</p>
   if (m === 'gone') {
-    return <div data-ordinal={ordinal} class="message-row">{begin}{unread && <UnreadLine />}</div>
+    return <div data-ordinal={ordinal} data-loaded class="message-row">{begin}{unread && <UnreadLine />}</div>
   }
   return (
-    <div data-ordinal={ordinal} class="message-row" aria-hidden={m ? undefined : true}>
+    <div data-ordinal={ordinal} data-loaded={m ? '' : undefined} class="message-row" aria-hidden={m ? undefined : true}>
       {begin}
       {day && m && <div class="day"><span>{dayName(m.timeMs)}</span></div>}
       {unread && <UnreadLine />}

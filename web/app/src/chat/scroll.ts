@@ -16,10 +16,11 @@ export class Scroll {
   /** The row that stays in its place, and how far below the upper edge it begins. */
   private anchor: { ordinal: number; offset: number }
   private stick: boolean
+  private readonly known = new Set<number>() // rows that were measured with their message in them
   private shown = { from: 1, to: 0 }
   private seen = 0
   private viewport = 800
-  private set = NaN // the position that was set last, to tell it from a person's scrolling
+  private position = 0 // where the view was settled last; anywhere else is a person's scrolling
 
   constructor(private span: Span, unreadFrom: number | undefined) {
     this.base = span.first
@@ -37,6 +38,7 @@ export class Scroll {
     if (span.first !== this.base || span.last < this.span.last) {
       // The history was cleared, or a store made anew.
       this.base = span.first
+      this.known.clear()
       this.heights = new Heights(Math.max(0, span.last - span.first + 1), estimate)
       this.anchor = { ordinal: Math.max(span.first, Math.min(this.anchor.ordinal, span.last)), offset: this.anchor.offset }
     }
@@ -105,19 +107,21 @@ export class Scroll {
   settle(): void {
     const el = this.el
     if (!el) return
+    this.track(el)
     this.viewport = el.clientHeight
     for (const row of el.querySelectorAll<HTMLElement>('[data-ordinal]')) {
-      this.heights.set(Number(row.dataset.ordinal) - this.base, row.offsetHeight)
+      const ordinal = Number(row.dataset.ordinal)
+      this.heights.set(ordinal - this.base, row.getBoundingClientRect().height)
+      if (row.dataset.loaded !== undefined) this.known.add(ordinal)
     }
     const before = this.heights.above(this.shown.from - this.base)
     const after = this.heights.total - this.heights.above(this.shown.to - this.base + 1)
     space(el, 'before', before)
     space(el, 'after', after)
-    const top = this.stick ? el.scrollHeight - el.clientHeight : Math.min(this.top(), el.scrollHeight - el.clientHeight)
-    if (Math.abs(el.scrollTop - top) >= 1) {
-      el.scrollTop = top
-      this.set = el.scrollTop
-    }
+    const end = el.scrollHeight - el.clientHeight
+    const top = this.stick ? end : Math.min(this.top(), end)
+    if (Math.abs(el.scrollTop - top) >= 1) el.scrollTop = top
+    this.position = el.scrollTop
     if (!this.stick && this.shown.to === this.span.last && this.isNearEnd(el)) {
       this.stick = true
       this.render()
@@ -132,19 +136,39 @@ export class Scroll {
 
   private scrolled(): void {
     const el = this.el
-    if (!el || Math.abs(el.scrollTop - this.set) < 1) return
-    this.set = NaN
-    const end = this.isNearEnd(el)
-    const changed = end !== this.stick
-    this.stick = end
-    const at = this.heights.at(el.scrollTop)
-    this.anchor = { ordinal: this.base + at, offset: this.heights.above(at) - el.scrollTop }
+    if (!el || !this.track(el)) return
     this.look(el)
     const { from, to } = this.shown
     const wanted = this.range()
     const covered = wanted.from >= from - 4 && wanted.to <= to + 4 && Math.abs(wanted.from - from) < 8
-    if (changed || !covered) this.render()
-    else this.shown = { from, to }
+    if (covered) this.shown = { from, to }
+    else this.render()
+  }
+
+  /**
+   * Takes over where the person has scrolled to, by the heights that were laid out then. The event that tells of it may
+   * come later than the next layout, which must not undo it.
+   */
+  private track(el: HTMLElement): boolean {
+    const top = el.scrollTop
+    if (Math.abs(top - this.position) < 1) return false
+    this.position = top
+    const end = this.isNearEnd(el)
+    if (end !== this.stick) {
+      this.stick = end
+      this.render()
+    }
+    const at = this.steady(top, el.clientHeight)
+    this.anchor = { ordinal: this.base + at, offset: this.heights.above(at) - top }
+    return true
+  }
+
+  /** The uppermost row in sight whose height is known: one that is still to come would push the others when it does. */
+  private steady(top: number, height: number): number {
+    const first = this.heights.at(top)
+    const last = this.heights.at(top + height)
+    for (let i = first; i <= last; i++) if (this.known.has(this.base + i)) return i
+    return first
   }
 
   private isNearEnd(el: HTMLElement): boolean {

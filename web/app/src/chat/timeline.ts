@@ -6,6 +6,7 @@ import { client, connection, onChange } from '../state/client'
 
 const pageSize = 100
 const pagesKept = 30
+const ahead = 1 // pages on each side that somebody may scroll to next
 const requestsAtOnce = 2
 // A page that could not be had is asked for again when somebody looks, but not at once.
 const retryAfter = 3000
@@ -54,18 +55,19 @@ export class Timeline {
     return page === 'here' ? 'gone' : undefined
   }
 
-  /** Makes the messages of a range come, if they are not here. */
+  /** Makes the messages of a range come, if they are not here, and then their neighbours. */
   want(from: number, to: number): void {
     const wanted: number[] = []
     const now = Date.now()
-    for (let page = pageOf(from); page <= pageOf(to); page++) {
+    const middle = pageOf((from + to) / 2)
+    for (let page = Math.max(0, pageOf(from) - ahead); page <= pageOf(to) + ahead; page++) {
       const state = this.pages.get(page)
       if (state === 'here' || state === 'loading' || now - (this.failedAt.get(page) ?? 0) < retryAfter) continue
       wanted.push(page)
       if (state === undefined) this.takeCached(page)
     }
-    // What was wanted before and is out of sight is not asked for any more.
-    this.wanted = wanted
+    // The nearest is asked for first, and what was wanted before and is out of sight not any more.
+    this.wanted = wanted.sort((a, b) => Math.abs(b - middle) - Math.abs(a - middle))
     this.next()
     this.forget((from + to) / 2)
   }
