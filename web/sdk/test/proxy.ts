@@ -6,6 +6,8 @@ export interface Rules {
   blockWebSocket: boolean;
   /** Keeps what is streamed until the stream ends, as proxies do that buffer answers. */
   bufferEvents: boolean;
+  /** Changes what the server says, by as many bytes as it takes away. */
+  rewrite?: (text: string) => string;
 }
 
 /** A TCP proxy before a server that gets in the way as networks do. It reads no more than the head of each request. */
@@ -61,7 +63,9 @@ export class Proxy {
       server.write(d);
     });
     server.on('data', (d) => {
-      if (!held) client.write(d);
+      if (held) return;
+      const { rewrite } = this.rules;
+      client.write(rewrite ? Buffer.from(rewrite(d.toString('latin1')), 'latin1') : d);
     });
   }
 }
