@@ -91,7 +91,7 @@ type API struct {
 	media    *media.Store
 	quota    *quota
 
-	bodyTime, bodyTimeUnauth time.Duration // BodyTime and BodyTimeUnauth, but in tests
+	bodyTime, bodyTimeUnauth, mediaTime time.Duration // BodyTime, BodyTimeUnauth and MediaTime, but in tests
 }
 
 // route is what answers one path, by method.
@@ -124,7 +124,7 @@ func New(c Config) (*API, error) {
 		desk: c.Desk, peer: c.Peer, origins: newOrigins(c.Origins), log: c.Log, held: newHolds(MaxHeld),
 		streams: streams{of: map[hongyan.UserID][]chan struct{}{}}, tickets: newTickets(c.Desk.Now),
 		places: c.Places, ports: c.Ports, resolver: newResolver(c.Places, c.Desk.Now), reports: c.Reports, media: c.Media,
-		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth,
+		bodyTime: BodyTime, bodyTimeUnauth: BodyTimeUnauth, mediaTime: MediaTime,
 	}
 	page, err := makePage(document)
 	if err != nil {

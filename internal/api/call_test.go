@@ -380,6 +380,9 @@ func TestARefusedBodyIsNotRead(t *testing.T) {
 		"POST /v1/report HTTP/1.1\r\nContent-Type: text/plain",
 		"POST /v1/send HTTP/1.1\r\nOrigin: https://evil.example",
 		"OPTIONS /v1/send HTTP/1.1",
+		"PUT /v1/media/uploads/u_x?offset=0 HTTP/1.1",
+		"POST /v1/media/whole HTTP/1.1",
+		"PUT /v1/send HTTP/1.1",
 		"GET /v1/events HTTP/1.1",
 		"GET /v1/ HTTP/1.1",
 	} {

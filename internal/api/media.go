@@ -145,8 +145,8 @@ func (x *exchange) file(limit int64, take func(io.Reader) error) error {
 		return tooLarge
 	}
 	connection := http.NewResponseController(x.w)
-	_ = connection.SetReadDeadline(time.Now().Add(MediaTime)) // an error: there is no connection, as in tests
-	body := &fileBody{r: x.r.Body, left: limit, tooLarge: tooLarge}
+	_ = connection.SetReadDeadline(time.Now().Add(x.api.mediaTime)) // an error: there is no connection, as in tests
+	body := &fileBody{r: x.r.Body, left: limit, time: x.api.mediaTime, tooLarge: tooLarge}
 	err := take(body)
 	if body.ended {
 		_ = connection.SetReadDeadline(time.Time{})
@@ -159,6 +159,7 @@ func (x *exchange) file(limit int64, take func(io.Reader) error) error {
 type fileBody struct {
 	r        io.Reader
 	left     int64
+	time     time.Duration
 	tooLarge error
 	ended    bool
 }
@@ -173,7 +174,7 @@ func (b *fileBody) Read(p []byte) (int, error) {
 		b.ended = true
 		return n, io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, refuse(http.StatusRequestTimeout, hongyan.Errorf(hongyan.Unavailable, "the file did not come within %v", MediaTime).
+		return 0, refuse(http.StatusRequestTimeout, hongyan.Errorf(hongyan.Unavailable, "the file did not come within %v", b.time).
 			WithHint("send smaller parts"))
 	case err != nil:
 		return 0, hongyan.Errorf(hongyan.Invalid, "the body cannot be read: %v", err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,11 +10,13 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -233,6 +236,46 @@ func TestMediaRefuses(t *testing.T) {
 		if p := a.problem(t); p.Code != "TLS_REQUIRED" {
 			t.Errorf("unencrypted: %+v", p)
 		}
+	}
+}
+
+// TestAFileThatDoesNotCome: a part that breaks off, or comes too slowly, is refused and does not count.
+func TestAFileThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.api.mediaTime = 300 * time.Millisecond
+	ann := w.register("ann")
+	id := ann.upload(noise(1000), "", "")
+	c, err := net.Dial("tcp", w.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "PUT /v1/media/uploads/%s?offset=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n%s",
+		id, ann.token, noise(500))
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusRequestTimeout || !r.Close {
+		t.Errorf("%s, and the connection stays open: %v", r.Status, !r.Close)
+	}
+	if a := ann.asked("GET", "media/uploads/"+id, nil); !strings.Contains(string(a.body), `"received":[]`) {
+		t.Errorf("what has come: %s", a.body)
+	}
+}
+
+// TestMediaFromOtherPages: a page of another origin that is let in may ask for everything that uploading takes.
+func TestMediaFromOtherPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "https://chat.example")
+	a := w.do("OPTIONS", "/v1/media/uploads/u_x", "", "Origin", "https://chat.example", "Access-Control-Request-Method", "PUT")
+	if got := a.Header.Get("Access-Control-Allow-Methods"); a.StatusCode != http.StatusNoContent || !strings.Contains(got, "PUT") || !strings.Contains(got, "DELETE") {
+		t.Errorf("%s, methods %q", a.Status, got)
+	}
+	if p := w.do("OPTIONS", "/v1/media/uploads/u_x", "", "Origin", "https://evil.example").problem(t); p.Code != "FORBIDDEN" {
+		t.Errorf("from elsewhere: %+v", p)
 	}
 }
 

@@ -42,11 +42,10 @@ func (p Progress) Total() int64 { return ranges(p.Received).total() }
 
 // upload is an upload that is not finished.
 type upload struct {
-	id    string
-	plan  plan
-	path  string // of the bytes; more files have this name with something behind it
-	owner hongyan.UserID
-	room  *room
+	id   string
+	plan plan
+	path string // of the bytes; more files have this name with something behind it
+	room *room
 
 	writing sync.RWMutex // held for reading while bytes are written, for writing by what ends the upload
 	ended   bool         // guarded by writing
@@ -119,7 +118,7 @@ func (s *Store) sameUpload(owner hongyan.UserID, size int64, d description, sum 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, u := range s.uploads {
-		if u.owner == owner && u.plan.Size == size && u.plan.description() == d && bytes.Equal(u.plan.SHA256, sum) {
+		if u.plan.Owner == owner && u.plan.Size == size && u.plan.description() == d && bytes.Equal(u.plan.SHA256, sum) {
 			return u
 		}
 	}
@@ -127,14 +126,14 @@ func (s *Store) sameUpload(owner hongyan.UserID, size int64, d description, sum 
 }
 
 func (s *Store) newUpload(id string, p plan, r *room) *upload {
-	return &upload{id: id, plan: p, path: s.path(uploadsDir, id), owner: p.Owner, room: r}
+	return &upload{id: id, plan: p, path: s.path(uploadsDir, id), room: r}
 }
 
 // upload finds an upload of an account. Those of others are not there for it.
 func (s *Store) upload(owner hongyan.UserID, id string) (*upload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u := s.uploads[id]; u != nil && u.owner == owner {
+	if u := s.uploads[id]; u != nil && u.plan.Owner == owner {
 		return u, nil
 	}
 	return nil, errNoUpload
