@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import './chat.css'
 import './bubble.css'
+import { ContactActs } from '../contacts/acts'
 import { ContactDetails } from '../contacts/details'
 import { GroupDetails } from '../group/details'
 import { t } from '../i18n'
@@ -12,7 +13,8 @@ import { goUp } from '../state/route'
 import { typingIn } from '../state/typing'
 import { Avatar } from '../ui/avatar'
 import { IconButton } from '../ui/button'
-import { Empty } from '../ui/list'
+import { ConversationSwitches } from '../list/switches'
+import { Empty, Section } from '../ui/list'
 import { Composer } from './composer'
 import { ForwardDialog } from './forward'
 import { MessageList } from './list'
@@ -64,7 +66,15 @@ export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
             <IconButton icon="close" label={t('close')} onClick={() => setDetails(false)} />
           </header>
           <div class="pane-body">
-            {c.groupId ? <GroupDetails group={c.groupId} conversation={c} /> : <ContactDetails user={peerIn(id)} />}
+            {c.groupId ? (
+              <GroupDetails group={c.groupId} conversation={c} />
+            ) : (
+              <>
+                <ContactDetails user={peerIn(id)} />
+                <Section><ConversationSwitches conversation={c} /></Section>
+                <ContactActs user={peerIn(id)} />
+              </>
+            )}
           </div>
         </aside>
       )}

@@ -7,6 +7,7 @@ const estimate = 46
 const overscan = 600 // pixels beyond each edge
 const rowsAtOnce = 160
 const nearEnd = 40
+const slack = 5 // rows
 
 export class Scroll {
   private heights: Heights
@@ -140,8 +141,9 @@ export class Scroll {
     this.look(el)
     const { from, to } = this.shown
     const wanted = this.range()
-    const covered = wanted.from >= from - 4 && wanted.to <= to + 4 && Math.abs(wanted.from - from) < 8
-    if (covered) this.shown = { from, to }
+    // A few rows more or less at an edge are not worth rendering anew, except at the ends.
+    const near = (a: number, b: number, end: number) => a === b || (Math.abs(a - b) < slack && a !== end)
+    if (near(wanted.from, from, this.base) && near(wanted.to, to, this.span.last)) this.shown = { from, to }
     else this.render()
   }
 

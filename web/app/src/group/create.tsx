@@ -8,6 +8,7 @@ import { Button } from '../ui/button'
 import { Dialog } from '../ui/dialog'
 import { Field } from '../ui/field'
 import { Picker } from '../ui/picker'
+import { accountNames } from './edit'
 
 /** Makes a group: its name, then its members. */
 export function CreateGroupDialog({ onClose }: { onClose(): void }) {
@@ -25,8 +26,7 @@ export function CreateGroupDialog({ onClose }: { onClose(): void }) {
     }
     setBusy(true)
     try {
-      const accounts = names.split(/[\s,，、;]+/).map((n) => n.replace(/^@/, '').toLowerCase()).filter(Boolean)
-      const group = await client().createGroup({ title: title.trim(), users, names: accounts })
+      const group = await client().createGroup({ title: title.trim(), users, names: accountNames(names) })
       onClose()
       go({ page: 'chats', conversation: group.conversation })
     } catch (e) {

@@ -22,12 +22,12 @@ export function Shell() {
     return () => removeEventListener('keydown', shortcuts)
   }, [])
   const r = route.value
-  const inside = (r.page === 'chats' && r.conversation) || (r.page === 'contacts' && r.user) || (r.page === 'settings' && r.section)
+  const inside = (r.page === 'chats' && r.conversation) || (r.page === 'contacts' && r.user)
   return (
     <div class={inside ? 'shell inside' : 'shell'}>
       <Navigation />
       {r.page === 'settings' ? (
-        <SettingsPane section={r.section} />
+        <SettingsPane />
       ) : r.page === 'contacts' ? (
         <>
           <ContactsPane open={r.user} />
@@ -61,7 +61,7 @@ function Navigation() {
   return (
     <nav class="rail" aria-label={t('navigation')}>
       {self && (
-        <a class="rail-me" href={href({ page: 'settings', section: 'account' })} aria-label={`${t('profile')}: ${self.displayName || self.name}`}>
+        <a class="rail-me" href={href({ page: 'settings' })} aria-label={`${t('profile')}: ${self.displayName || self.name}`}>
           <Avatar id={self.user} name={self.displayName || self.name} image={self.avatar} size={40} />
           <span class="presence" data-online={phase === 'online'} title={phase === 'online' ? t('online') : t('connecting')} />
         </a>

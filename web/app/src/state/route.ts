@@ -4,7 +4,7 @@ import { computed, signal } from '@preact/signals'
 export type Route =
   | { page: 'chats'; conversation?: string; at?: string }
   | { page: 'contacts'; user?: string }
-  | { page: 'settings'; section?: string }
+  | { page: 'settings' }
   | { page: 'login'; code: string }
   | { page: 'join'; link: string }
 
@@ -17,7 +17,7 @@ export function href(r: Route): string {
     case 'contacts':
       return r.user ? `#/contacts/${e(r.user)}` : '#/contacts'
     case 'settings':
-      return r.section ? `#/settings/${e(r.section)}` : '#/settings'
+      return '#/settings'
     case 'login':
       return `#/login/${e(r.code)}`
     case 'join':
@@ -29,7 +29,7 @@ export function parse(hash: string): Route {
   const [first, second, third] = hash.replace(/^#\/?/, '').split('/').map(decode)
   if (first === 'c' && second) return { page: 'chats', conversation: second, ...(third ? { at: third } : {}) }
   if (first === 'contacts') return { page: 'contacts', ...(second ? { user: second } : {}) }
-  if (first === 'settings') return { page: 'settings', ...(second ? { section: second } : {}) }
+  if (first === 'settings') return { page: 'settings' }
   if (first === 'login' && second) return { page: 'login', code: second }
   if (first === 'join' && second) return { page: 'join', link: second }
   return { page: 'chats' }
