@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,6 @@ const (
 	MaxThumbnailSide     = 240            // pixels of the longer side of a thumbnail
 	MaxPixels            = 16 << 20       // of an image that gets a thumbnail
 	maxKnown             = 8192           // records that are remembered
-	maxAtOnce            = 2              // objects that are hashed, and of these one that is decoded, at a time
 )
 
 // Config is what an operator decides, and what the server lends.
@@ -69,8 +69,8 @@ type Store struct {
 	metrics *metrics
 	stored  atomic.Int64 // bytes under all references
 	known   *lru.Cache[store.MediaRef, *store.Media]
-	hashing chan struct{} // holds a token for each object that is hashed
-	drawing sync.Mutex    // held while an image is decoded
+	hashing slots // of uploads that are finished
+	drawing slots // of images that are decoded
 
 	mu       sync.Mutex
 	uploads  map[string]*upload
@@ -89,7 +89,7 @@ const (
 // Open opens the store in a folder, with the uploads that were not finished when it was closed or killed.
 func Open(c Config) (*Store, error) {
 	s := &Store{
-		config: c, hashing: make(chan struct{}, maxAtOnce),
+		config: c, hashing: make(slots, runtime.GOMAXPROCS(0)), drawing: make(slots, max(1, runtime.GOMAXPROCS(0)/2)),
 		uploads: map[string]*upload{}, accounts: map[hongyan.UserID]*account{},
 	}
 	err := s.makeFolders()
@@ -186,6 +186,21 @@ func await[R any](start func(done func(R, error))) (R, error) {
 	it := <-got
 	return it.r, it.err
 }
+
+// slots bound how many do something dear at a time.
+type slots chan struct{}
+
+// take waits for a slot, which leave gives back.
+func (s slots) take(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s slots) leave() { <-s }
 
 // Object is a kept object, to be read and closed.
 type Object struct {

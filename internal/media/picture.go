@@ -65,11 +65,10 @@ func (s *Store) examine(ctx context.Context, path string) (p picture, err error)
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return p, diskError(err)
 	}
-	s.drawing.Lock()
-	defer s.drawing.Unlock()
-	if err := ctx.Err(); err != nil {
+	if err := s.drawing.take(ctx); err != nil {
 		return p, err
 	}
+	defer s.drawing.leave()
 	if whole, _, err := image.Decode(bufio.NewReader(f)); err == nil {
 		p.thumbnail = drawThumbnail(whole, towards)
 	}

@@ -263,12 +263,10 @@ func (s *Store) finish(ctx context.Context, owner hongyan.UserID, id string) (ho
 		return hongyan.Media{}, hongyan.Errorf(hongyan.Invalid, "%d of %d bytes have come", n, u.plan.Size).
 			WithHint("ask what has come, and send the rest")
 	}
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-	case <-ctx.Done():
-		return hongyan.Media{}, ctx.Err()
+	if err := s.hashing.take(ctx); err != nil {
+		return hongyan.Media{}, err
 	}
+	defer s.hashing.leave()
 	u.writing.Lock()
 	defer u.writing.Unlock()
 	if u.ended {
