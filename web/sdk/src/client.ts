@@ -12,18 +12,19 @@ import type { Calls } from './leader.js';
 import { type Model, noChange } from './model.js';
 import { messageKey, type Storage } from './storage/storage.js';
 import { post } from './transport/http.js';
+import { upload, type UploadOptions } from './upload.js';
 import { decode, fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type {
-  Contact, Content, Device, DeviceClass, Group, Id, LoginReply, Message, Profile, Replies,
+  Contact, Content, Device, DeviceClass, Group, Id, LoginReply, Media, Message, Profile, Replies,
   Requests, Signal,
 } from './wire/types.js';
 
 /** How many messages one call brings at most. */
 export const maxMessages = 200;
 
-/** What a client stands on. */
+/** @internal What a client stands on. */
 export interface Ground {
   base: string;
   options: Options;
@@ -57,6 +58,7 @@ export class Client extends Emitter {
   private shownMe = '';
   private lastPlace = 0;
 
+  /** @internal */
   constructor(private readonly ground: Ground) {
     super();
     this.shownMe = JSON.stringify(this.me);
@@ -347,6 +349,20 @@ export class Client extends Emitter {
   /** Drops a failed message. */
   discard(clientId: string): Promise<void> {
     return this.ground.leader.discard(clientId);
+  }
+
+  /**
+   * Uploads a file, and gives the Media that a message carries, as in `send(target, { image: media })`. The same file
+   * uploaded again after a failure goes on where it was.
+   */
+  upload(file: Blob, options?: UploadOptions): Promise<Media> {
+    const { base, leader } = this.ground;
+    return upload(async () => ({ base, token: await leader.ticket() }), file, options);
+  }
+
+  /** Where a file is fetched, or its thumbnail. It needs no token: the reference is the key. */
+  mediaUrl(ref: string, thumbnail = false): string {
+    return `${this.ground.base}/v1/media/${encodeURIComponent(ref)}${thumbnail ? '/thumbnail' : ''}`;
   }
 
   /** Raises the read mark: here at once, on the server soon. */

@@ -9,6 +9,7 @@ import { fromHex } from './ids.js';
 import { Line, type LineOwner } from './line.js';
 import type { Model, Session } from './model.js';
 import { everything, type Storage, type Write } from './storage/storage.js';
+import { trim } from './trim.js';
 import { asPage, type Channel } from './transport/channel.js';
 import { fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
@@ -17,6 +18,9 @@ import type { LoginReply, Message, Replies, Requests, SendReply } from './wire/t
 
 /** How long after a failure of the storage it is tried again. */
 const restartMs = 5000;
+
+/** How often the size of the store is looked at. */
+const tidyEveryMs = 60_000;
 
 /** What an engine tells: the events of a client, and what the tabs need besides. */
 export interface Told {
@@ -45,6 +49,7 @@ export class Engine {
   private tail: Promise<void> = Promise.resolve();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
+  private tidyAt = 0;
 
   constructor(
     private readonly model: Model,
@@ -231,7 +236,9 @@ export class Engine {
         await this.after(applied);
       } else if (a.do === 'trouble') {
         if (a.error.code === 'KEY_AHEAD') this.line.show({ ...this.line.connection, problem: a.error });
-      } else if (a.do !== 'caughtUp' && channel !== undefined) {
+      } else if (a.do === 'caughtUp') {
+        await this.tidy();
+      } else if (channel !== undefined) {
         this.ask(channel, a);
       }
     }
@@ -256,6 +263,13 @@ export class Engine {
     } else {
       channel.request('Ack', { key: fromBase64(a.key) }).catch(() => undefined);
     }
+  }
+
+  /** Keeps the store within its limit. */
+  private async tidy(): Promise<void> {
+    if (Date.now() < this.tidyAt) return;
+    this.tidyAt = Date.now() + tidyEveryMs;
+    await this.write(trim(this.model.coverage));
   }
 
   /** What follows from applied changes besides their storage. */

@@ -10,6 +10,7 @@ export { addToId, compareIds, directConversation, groupConversation, groupOf, ma
 export { MemoryStorage } from './storage/memory.js';
 export { openIndexedDb } from './storage/indexeddb.js';
 export type { Batch, Storage, Table, Write } from './storage/storage.js';
+export type { UploadOptions } from './upload.js';
 export type { Init } from './wire/init.js';
 export type { OperationName } from './wire/table.js';
 export type * from './wire/types.js';

@@ -3,11 +3,12 @@ import type { OutboxItem } from './core/outbox.js';
 import { gaps } from './coverage.js';
 import { Engine, type Tell } from './engine.js';
 import type { Dialing } from './dial.js';
+import { HongyanError } from './error.js';
 import { addToId, compareIds, maxId, minId, newClientId } from './ids.js';
 import type { Model } from './model.js';
 import type { Storage, Write } from './storage/storage.js';
 import { networkName, systemName } from './system.js';
-import { fetchJson } from './transport/http.js';
+import { fetchJson, post } from './transport/http.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type { Id, LoginReply, Profile, Replies, Requests } from './wire/types.js';
@@ -20,6 +21,9 @@ const maxProfiles = 5000;
 
 /** How long read marks are gathered before they are sent. */
 const readDelayMs = 300;
+
+/** How long a ticket has to live yet to be given away. */
+const ticketLeftMs = 600_000;
 
 /** The least time between two Typing of a conversation. */
 const typingEveryMs = 3000;
@@ -116,6 +120,20 @@ export class Leader {
     if (now - (this.typed.get(conversation) ?? 0) < typingEveryMs || this.engine.connection.phase !== 'online') return;
     this.typed.set(conversation, now);
     await this.engine.request('Typing', { conversation });
+  }
+
+  /** A ticket that is good for some time yet. */
+  async ticket(): Promise<string> {
+    const { session } = this.model;
+    if (session === undefined || session.deviceToken === '') {
+      throw new HongyanError('UNAUTHENTICATED', 'nobody is logged in');
+    }
+    if (session.ticketExpiresMs > Date.now() + ticketLeftMs) return session.ticket;
+    const { ticket, ticketExpiresMs } = await this.dial.everywhere((base) =>
+      post({ base }, 'Auth', { token: session.deviceToken }),
+    );
+    await this.engine.store([{ table: 'meta', key: 'session', value: { ...session, ticket, ticketExpiresMs } }]);
+    return ticket;
   }
 
   /** Raises the read mark here at once, and on the server as soon as it can be told. */

@@ -29,7 +29,7 @@ interface Pending {
 
 const callable: readonly (keyof Calls)[] = [
   'login', 'logout', 'request', 'send', 'resend', 'discard', 'reconnectNow', 'networkChanged', 'startOver', 'setDraft', 'typing',
-  'markRead', 'fill', 'lookUp', 'keepProfiles', 'report',
+  'markRead', 'fill', 'lookUp', 'keepProfiles', 'report', 'ticket',
 ];
 
 /** What tabs need of the system. */

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { cover, type Coverage, gaps, size } from '../src/coverage.js';
 import { addToId, compareIds, maxId } from '../src/ids.js';
+import { messageKey } from '../src/storage/storage.js';
+import { trim } from '../src/trim.js';
 import { EventReader } from '../src/transport/sse.js';
 import { decode, encode, fromBase64, toBase64 } from '../src/wire/codec.js';
 import { enums, operations } from '../src/wire/table.js';
@@ -80,6 +82,22 @@ test('coverage knows what is missing, whatever comes in which order', () => {
     for (let n = 1; n <= 60; n++) assert.equal(missing.has(n), !held.has(n), `${n} of ${JSON.stringify(c)}`);
     assert.equal(size(c), held.size);
   }
+});
+
+test('a store above its limit loses the oldest messages of the largest conversations', () => {
+  const coverage = new Map<string, Coverage>([
+    ['g:1', [['1', '4000'], ['9001', '11000']]],
+    ['g:2', [['1', '1500']]],
+    ['d:1:2', [['10', '20']]],
+  ]);
+  assert.deepEqual(trim(coverage, 10_000), []);
+  const writes = trim(coverage, 5000);
+  const left = new Map(coverage);
+  for (const w of writes) if (w.table === 'coverage' && 'key' in w) left.set(w.key, w.value as Coverage);
+  assert.deepEqual(left.get('g:1'), [['3001', '4000'], ['9001', '11000']]);
+  assert.deepEqual(left.get('g:2'), [['12', '1500']]);
+  assert.deepEqual(left.get('d:1:2'), [['10', '20']]);
+  assert.deepEqual(writes[0], { table: 'messages', from: messageKey('g:1', '0'), to: messageKey('g:1', '3000') });
 });
 
 test('a stream of events is read the same at any split', () => {

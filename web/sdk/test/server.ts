@@ -1,11 +1,15 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** Far above what anything here takes: only a hang takes so long. */
 export const hangMs = 60_000;
+
+/** The program under test. */
+const binary = process.env['HONGYAN'] ?? new URL('../../../../bin/hongyan', import.meta.url).pathname;
 
 /** A free port of loopback. */
 export function freePort(): Promise<number> {
@@ -42,7 +46,6 @@ export class Server {
 
   /** Starts the process and waits until it answers. */
   async run(): Promise<void> {
-    const binary = process.env['HONGYAN'] ?? new URL('../../../../bin/hongyan', import.meta.url).pathname;
     const args = ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.port}`, '--storage.ballast', '0B'];
     const child = spawn(binary, [...args, ...this.args], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
@@ -53,6 +56,12 @@ export class Server {
       const healthy = await fetch(`${this.url}/healthz`).then((r) => r.ok, () => false);
       if (healthy) return;
     }
+  }
+
+  /** Has the operator's command line do something, and returns what it prints. */
+  async operate(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(binary, [...args, '--data', this.data]);
+    return stdout.trim();
   }
 
   /** Ends the process as a crash does. */
