@@ -36,3 +36,29 @@ export function texts(page: Page): Promise<string[]> {
 export function row(page: Page, name: string): Locator {
   return page.getByRole('region', { name: 'Conversations' }).getByRole('link').filter({ hasText: name })
 }
+
+/**
+ * The texts of the whole conversation from its beginning, gathered by scrolling there from the end. What has not been
+ * delivered is not among them.
+ */
+export function history(page: Page): Promise<string[]> {
+  return page.evaluate(async () => {
+    const list = document.querySelector<HTMLElement>('[role=feed]')!
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+    const found = new Map<number, string>()
+    list.scrollTop = list.scrollHeight
+    for (let begin = Date.now(); !(found.has(1) && list.scrollTop === 0) && Date.now() - begin < 30_000; ) {
+      await frame()
+      await frame()
+      let loaded = true
+      for (const row of list.querySelectorAll<HTMLElement>('[data-ordinal]')) {
+        const text = row.querySelector('.message-text, .notice')?.textContent
+        if (text) found.set(Number(row.dataset['ordinal']), text)
+        else loaded = false
+      }
+      if (loaded) list.scrollTop -= list.clientHeight * 0.7
+    }
+    list.scrollTop = list.scrollHeight
+    return Array.from({ length: Math.max(0, ...found.keys()) }, (_, i) => found.get(i + 1) ?? '(missing)')
+  })
+}

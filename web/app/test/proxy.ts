@@ -2,8 +2,8 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
-/** What somebody wants, as far as a box in the network can tell. */
-export type Kind = 'websocket' | 'events' | 'poll' | 'other'
+/** What somebody wants, as far as a box in the network can tell: operation is all else below /v1/, page all else. */
+export type Kind = 'websocket' | 'events' | 'poll' | 'operation' | 'page'
 
 /** What a Proxy does to a kind: lets it through, answers 403, or breaks the connection. */
 type Rule = 'pass' | 'refuse' | 'break'
@@ -13,9 +13,11 @@ type Rule = 'pass' | 'refuse' | 'break'
  * is open, and holds back bytes without a word. Kinds are told apart by method, path and the wish to upgrade.
  */
 export class Proxy {
-  private readonly rules: Record<Kind, Rule> = { websocket: 'pass', events: 'pass', poll: 'pass', other: 'pass' }
-  private readonly open = new Map<Duplex, Kind>()
-  private readonly begun: Record<Kind, number> = { websocket: 0, events: 0, poll: 0, other: 0 }
+  private readonly rules: Record<Kind, Rule> = { websocket: 'pass', events: 'pass', poll: 'pass', operation: 'pass', page: 'pass' }
+  /** The browser's ends of what is under way. */
+  private readonly open = new Map<Socket, Kind>()
+  private readonly flows = new Set<Duplex>()
+  private readonly begun: Record<Kind, number> = { websocket: 0, events: 0, poll: 0, operation: 0, page: 0 }
   private stalled = false
 
   private constructor(
@@ -66,12 +68,12 @@ export class Proxy {
   /** Moves no byte of what is open until flow, and answers nothing new. Connections stay. */
   stall(): void {
     this.stalled = true
-    for (const socket of this.open.keys()) socket.pause()
+    for (const flow of this.flows) flow.pause()
   }
 
   flow(): void {
     this.stalled = false
-    for (const socket of this.open.keys()) socket.resume()
+    for (const flow of this.flows) flow.resume()
   }
 
   /** How many of a kind are under way. */
@@ -94,11 +96,12 @@ export class Proxy {
     const kind = kindOf(asked)
     if (this.rules[kind] === 'break') return void asked.socket.destroy()
     if (this.rules[kind] === 'refuse') return void answer.writeHead(403, { 'Content-Length': 0 }).end()
-    this.begun[kind]++
+    this.begin(asked.socket, kind)
+    answer.on('close', () => this.open.delete(asked.socket))
     const { method, url, rawHeaders: headers } = asked
     const onward = request({ ...this.target, method, path: url, headers, agent: false }, (reply) => {
       answer.writeHead(reply.statusCode!, reply.rawHeaders)
-      this.relay(reply, answer, kind)
+      this.relay(reply, answer)
       // What the server broke off is broken off here as well, instead of ended.
       reply.on('close', () => reply.complete || asked.socket.destroy())
     })
@@ -113,26 +116,32 @@ export class Proxy {
     if (this.rules.websocket === 'refuse') {
       return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     }
-    this.begun.websocket++
+    this.begin(socket, 'websocket')
+    socket.on('close', () => this.open.delete(socket))
     const onward = connect(this.target, () => {
       const lines = [`${asked.method} ${asked.url} HTTP/1.1`]
       for (let i = 0; i < asked.rawHeaders.length; i += 2) lines.push(`${asked.rawHeaders[i]}: ${asked.rawHeaders[i + 1]}`)
       onward.write(lines.join('\r\n') + '\r\n\r\n')
       onward.write(head)
-      this.relay(socket, onward, 'other')
-      this.relay(onward, socket, 'websocket')
+      this.relay(socket, onward)
+      this.relay(onward, socket)
     })
   }
 
+  private begin(socket: Socket, kind: Kind): void {
+    this.begun[kind]++
+    this.open.set(socket, kind)
+  }
+
   /** Moves bytes one way. What is cut on one side is cut on the other. */
-  private relay(from: Duplex | IncomingMessage, to: Duplex | ServerResponse, kind: Kind): void {
+  private relay(from: Duplex | IncomingMessage, to: Duplex | ServerResponse): void {
     const source = from as Duplex
-    this.open.set(source, kind)
+    this.flows.add(source)
     source.on('data', (bytes: Buffer) => to.write(bytes))
     source.on('end', () => to.end())
     source.on('error', () => to.destroy())
     source.on('close', () => {
-      this.open.delete(source)
+      this.flows.delete(source)
       if (!source.readableEnded) to.destroy()
     })
     if (this.stalled) source.pause()
@@ -142,5 +151,6 @@ export class Proxy {
 function kindOf({ method, url = '' }: IncomingMessage): Kind {
   const path = url.replace(/\?.*/, '')
   if (method === 'GET' && path === '/v1/events') return 'events'
-  return path === '/v1/sync' ? 'poll' : 'other'
+  if (!path.startsWith('/v1/')) return 'page'
+  return path === '/v1/sync' ? 'poll' : 'operation'
 }

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { until } from '../../sdk/test/server.js'
+import { composer, history, message, openChat, say } from './chat.js'
+import { type Kind, Proxy } from './proxy.js'
+import { Stage } from './stage.js'
+
+// An address list that leads nowhere: otherwise a client would go around the proxy.
+const stage = new Stage('--http.advertise', '127.0.0.1:9999')
+
+const everyWay: Kind[] = ['websocket', 'events', 'poll', 'operation']
+
+async function proxied(t: TestContext): Promise<Proxy> {
+  const proxy = await Proxy.start(stage.server.url)
+  t.after(() => proxy.close())
+  return proxy
+}
+
+function banner(page: Page) {
+  return page.locator('.banner')
+}
+
+/** Has the page connect now instead of after its next delay. */
+function hurry(page: Page): Promise<boolean> {
+  return page.evaluate(() => dispatchEvent(new Event('online')))
+}
+
+test('who was offline gets everything once and in order', async (t) => {
+  const proxy = await proxied(t)
+  const alice = await stage.account('alice')
+  const bob = await stage.person(t, 'bob', { url: proxy.url, cuts: true })
+  const chat = bob.conversation(alice)
+  await alice.say(bob.account.name, 'before')
+  await openChat(bob.page, chat)
+  await message(bob.page, 'before').waitFor()
+
+  proxy.break(...everyWay)
+  await banner(bob.page).getByText('No connection').waitFor()
+  const missed = Array.from({ length: 60 }, (_, i) => `missed ${i}`)
+  for (const text of missed) await alice.say(chat, text)
+  for (const text of ['written offline 0', 'written offline 1']) await say(bob.page, text)
+  await bob.page.getByRole('article').getByRole('img', { name: 'Waiting for the connection' }).nth(1).waitFor()
+
+  proxy.pass()
+  await hurry(bob.page)
+  await message(bob.page, 'written offline 1').getByRole('img', { name: /Sent|Delivered/ }).waitFor()
+  await banner(bob.page).waitFor({ state: 'detached' })
+  assert.deepEqual(await history(bob.page), ['before', ...missed, 'written offline 0', 'written offline 1'])
+})
+
+test('a connection that moves no byte is noticed, and nothing is lost by it', async (t) => {
+  const proxy = await proxied(t)
+  const alice = await stage.account('alice')
+  const bob = await stage.person(t, 'bob', { url: proxy.url, cuts: true })
+  const chat = bob.conversation(alice)
+  await alice.say(bob.account.name, 'hello')
+  await openChat(bob.page, chat)
+  await message(bob.page, 'hello').waitFor()
+  proxy.stall()
+  await say(bob.page, 'into the void')
+  await banner(bob.page).waitFor()
+  proxy.flow()
+  proxy.cut()
+  await message(bob.page, 'into the void').getByRole('img', { name: /Sent|Delivered/ }).waitFor()
+  assert.deepEqual(await history(bob.page), ['hello', 'into the void'])
+})
+
+test('the browser tells when the network goes and comes', async (t) => {
+  const bob = await stage.person(t, 'bob', { cuts: true })
+  const alice = await stage.account('alice')
+  await bob.context.setOffline(true)
+  await banner(bob.page).waitFor()
+  await alice.say(bob.account.name, 'are you there?')
+  await bob.context.setOffline(false)
+  await banner(bob.page).waitFor({ state: 'detached' })
+  await openChat(bob.page, bob.conversation(alice))
+  await message(bob.page, 'are you there?').waitFor()
+})
+
+test('without WebSocket, then without streams, messages go on, and the better way comes back', async (t) => {
+  const proxy = await proxied(t)
+  proxy.refuse('websocket')
+  const alice = await stage.person(t, 'alice')
+  const bob = await stage.person(t, 'bob', { url: proxy.url, cuts: true })
+  const chat = bob.conversation(alice)
+  await alice.account.say(bob.account.name, 'zero')
+  await Promise.all([openChat(alice.page, chat), openChat(bob.page, chat)])
+
+  const both = async (round: string) => {
+    await say(alice.page, `${round} from alice`)
+    await message(bob.page, `${round} from alice`).waitFor()
+    await say(bob.page, `${round} from bob`)
+    await message(alice.page, `${round} from bob`).waitFor()
+  }
+  await banner(bob.page).getByText('slower path (sse)').waitFor()
+  await until('one stream is open', () => proxy.count('events') === 1)
+  await both('by stream')
+
+  proxy.refuse('events')
+  await banner(bob.page).getByText('slower path (longpoll)').waitFor()
+  await until('one poll is held', () => proxy.count('poll') === 1)
+  await both('by poll')
+
+  proxy.pass()
+  await hurry(bob.page)
+  await until('WebSocket is back', () => proxy.count('websocket') === 1)
+  await banner(bob.page).waitFor({ state: 'detached' })
+  await both('by WebSocket')
+  const expected = ['stream', 'poll', 'WebSocket'].flatMap((way) => [`by ${way} from alice`, `by ${way} from bob`])
+  assert.deepEqual(await history(bob.page), ['zero', ...expected])
+  assert.deepEqual(await history(alice.page), ['zero', ...expected])
+})
+
+test('a reload keeps what is not sent yet, and the draft', async (t) => {
+  const proxy = await proxied(t)
+  const alice = await stage.account('alice')
+  const bob = await stage.person(t, 'bob', { url: proxy.url, cuts: true })
+  await alice.say(bob.account.name, 'hello')
+  await openChat(bob.page, bob.conversation(alice))
+  await message(bob.page, 'hello').waitFor()
+  proxy.break(...everyWay)
+  await banner(bob.page).waitFor()
+  const unsent = ['unsent 0', 'unsent 1', 'unsent 2']
+  for (const text of unsent) await say(bob.page, text)
+  await composer(bob.page).fill('a draft')
+  await message(bob.page, 'unsent 2').waitFor()
+  await bob.page.reload()
+  await message(bob.page, 'unsent 2').getByRole('img', { name: 'Waiting for the connection' }).waitFor()
+  assert.equal(await composer(bob.page).inputValue(), 'a draft')
+  proxy.pass()
+  await hurry(bob.page)
+  await message(bob.page, 'unsent 2').getByRole('img', { name: /Sent|Delivered/ }).waitFor()
+  assert.deepEqual(await history(bob.page), ['hello', ...unsent])
+})
