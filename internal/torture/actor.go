@@ -345,11 +345,11 @@ func (a *actor) play(ctx, linger context.Context, rate float64) {
 		})
 	}
 	defer close(work)
-	put := func(do func()) bool {
+	put := func(until context.Context, do func()) bool {
 		select {
 		case work <- do:
 			return true
-		case <-ctx.Done():
+		case <-until.Done():
 			return false
 		}
 	}
@@ -362,7 +362,7 @@ func (a *actor) play(ctx, linger context.Context, rate float64) {
 	}
 	a.mu.Unlock()
 	for _, s := range left {
-		if !put(func() { a.deliver(linger, s) }) {
+		if !put(linger, func() { a.deliver(linger, s) }) { // however little is to be wanted any more
 			return
 		}
 	}
@@ -375,7 +375,7 @@ func (a *actor) play(ctx, linger context.Context, rate float64) {
 		case <-ctx.Done():
 			return
 		case at := <-beat.C:
-			if !a.sdk() && !put(func() { a.chorus(linger, at.Truncate(chorusBeat)) }) {
+			if !a.sdk() && !put(ctx, func() { a.chorus(linger, at.Truncate(chorusBeat)) }) {
 				return
 			}
 		case <-pace.C:
@@ -383,7 +383,7 @@ func (a *actor) play(ctx, linger context.Context, rate float64) {
 			if n%8 == 7 {
 				do = func() { a.wish(linger) }
 			}
-			if !put(do) {
+			if !put(ctx, do) {
 				return
 			}
 		}
