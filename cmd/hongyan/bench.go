@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/internal/config"
 	"github.com/hongyan-im/hongyan/internal/load"
 )
 
@@ -28,6 +30,7 @@ server sends to --url is what was sent to --publish.`,
 		benchMode(load.Storm, "Have everybody reconnect at once",
 			"Cut all connections at once, have all come back at once, and measure how long that takes.",
 			"hongyan bench storm --url ws://127.0.0.1:9001/echo --connections 10000"),
+		benchAbuse(),
 		serveEchoCommand(),
 	)
 	c.Long = `Put load on a WebSocket server, this one or another, and check every byte that comes back. A message that is lost,
@@ -36,6 +39,39 @@ doubled, swapped or damaged ends the run with an error.
 The server's CPU time and memory are read from /proc: of --pid, or of whoever listens on the port on this machine. The
 CPU seconds for a million operations are the figure to compare: rates and latencies mean the server only while the
 generator, which says what it used itself, had time to spare.`
+	return c
+}
+
+// benchAbuse makes the command that runs good and bad clients.
+func benchAbuse() *cobra.Command {
+	o := load.AbuseOptions{}
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "abuse", Short: "See how a Hongyan server serves good clients beside bad ones",
+		Long: `Let good clients talk in pairs, alone at first, then beside clients that send garbage, announce huge frames, drip bytes,
+guess tokens and passwords, fetch everything again and again, read nothing or come and go, and alone once more. Report
+how long the good ones' messages took each time, the longest time that one of them was kept from sending, and the
+server's memory. The server is one of this machine; the accounts that this makes stay there.`,
+		Example: "  hongyan bench abuse --server 127.0.0.1:7878 --data D --good 1000 --bad 200", Args: cobra.NoArgs,
+	}
+	f := c.Flags()
+	f.StringVar(&o.Server, "server", "127.0.0.1:"+client.DefaultPort, "address of the server")
+	f.StringVar(&o.Data, "data", config.DefaultData(), "data `directory` of the server")
+	f.IntVar(&o.Good, "good", 1000, "good clients")
+	f.IntVar(&o.Bad, "bad", 200, "bad clients")
+	f.DurationVar(&o.Every, "every", 2*time.Second, "time between two messages of a good client")
+	f.DurationVar(&o.Phase, "phase", 10*time.Second, "how long each of the three parts takes")
+	jsonFlag(c, &asJSON)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		report, err := load.Abuse(c.Context(), o)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), report)
+		}
+		return report.WriteText(c.OutOrStdout())
+	}
 	return c
 }
 

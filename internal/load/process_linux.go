@@ -210,3 +210,11 @@ func parseLocal(s string) (netip.AddrPort, bool) {
 	addr, ok := netip.AddrFromSlice(raw)
 	return netip.AddrPortFrom(addr.Unmap(), uint16(number)), ok
 }
+
+// resident is the memory of processes, in bytes.
+func resident(pids []int) (n int64) {
+	for _, pid := range pids {
+		n += kilobytes("/proc/"+strconv.Itoa(pid)+"/status", "VmRSS:")
+	}
+	return n
+}

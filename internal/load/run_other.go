@@ -5,6 +5,7 @@ package load
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 )
 
@@ -12,3 +13,8 @@ import (
 func run(context.Context, *Options, endpoint) (*Report, error) {
 	return nil, errors.New("the load generator runs on Linux, not on " + runtime.GOOS)
 }
+
+// resident and listeners need /proc.
+func resident([]int) int64 { return 0 }
+
+func listeners(netip.AddrPort) []int { return nil }

@@ -1,0 +1,226 @@
+package load
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hongyan-im/hongyan/wire"
+)
+
+const (
+	deedsEach   = 50              // things that one bad client does in a second, if it is let
+	badPatience = 2 * time.Second // for the server to end a connection that it should
+	hugeFrame   = 64 << 20
+	syncBurst   = 64 // requests at once
+)
+
+// deed is one way to misbehave. do does it once over a connection of its own and reports how often it did something, and
+// whether the server ended that.
+type deed struct {
+	kind string
+	do   func(ctx context.Context, m *mob) (attempts int, ended bool)
+}
+
+// deeds are the ways to misbehave.
+var deeds = []deed{
+	{"garbage", func(ctx context.Context, m *mob) (int, bool) {
+		b := make([]byte, 4096)
+		for i := range b {
+			b[i] = byte(rand.Uint32())
+		}
+		return m.throw(ctx, b)
+	}},
+	{"huge frames", func(ctx context.Context, m *mob) (int, bool) {
+		b := frame(wire.OpHeartbeat, 1, nil)
+		binary.BigEndian.PutUint32(b, hugeFrame)
+		return m.throw(ctx, b)
+	}},
+	{"slow heads", func(ctx context.Context, m *mob) (int, bool) {
+		return m.drip(ctx, []byte("POST /v1/send HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n"))
+	}},
+	{"slow frames", func(ctx context.Context, m *mob) (int, bool) {
+		return m.drip(ctx, frame(wire.OpAuth, 1, &wire.AuthRequest{Token: "hyd_nothing at all"}))
+	}},
+	{"wrong tokens", func(ctx context.Context, m *mob) (int, bool) {
+		return m.flood(ctx, "", frame(wire.OpAuth, 1, &wire.AuthRequest{Token: "hyd_nothing at all"}), 4, true)
+	}},
+	{"guessed passwords", func(ctx context.Context, m *mob) (int, bool) {
+		guess := &wire.LoginRequest{Name: "alice", Password: "guess-" + string(rune('a'+rand.IntN(26))), Device: &wire.Device{Name: "x"}}
+		return m.flood(ctx, "", frame(wire.OpLogin, 1, guess), 4, true)
+	}},
+	{"syncs from nothing", func(ctx context.Context, m *mob) (int, bool) {
+		return m.flood(ctx, m.token, frame(wire.OpSync, 1, &wire.SyncRequest{Limit: 500}), syncBurst, true)
+	}},
+	{"never reads", func(ctx context.Context, m *mob) (int, bool) {
+		return m.flood(ctx, m.token, frame(wire.OpSync, 1, &wire.SyncRequest{Limit: 500}), syncBurst, false)
+	}},
+	{"comes and goes", func(ctx context.Context, m *mob) (int, bool) {
+		c, err := m.dial(ctx)
+		if err != nil {
+			return 1, true
+		}
+		c.Close()
+		return 1, false
+	}},
+}
+
+// mob are the bad clients.
+type mob struct {
+	server string
+	token  string // of the account that they share
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	tally  []struct{ attempts, ended atomic.Int64 }
+}
+
+// unleash starts the bad clients.
+func (a *abuse) unleash(ctx context.Context) *mob {
+	m := &mob{server: a.Server, token: a.users[a.Good].token}
+	m.tally = make([]struct{ attempts, ended atomic.Int64 }, len(deeds))
+	ctx, m.cancel = context.WithCancel(ctx)
+	for i := range a.Bad {
+		d, tally := deeds[i%len(deeds)], &m.tally[i%len(deeds)]
+		m.work.Go(func() {
+			pace := time.NewTicker(time.Second / deedsEach)
+			defer pace.Stop()
+			for ctx.Err() == nil {
+				attempts, ended := d.do(ctx, m)
+				tally.attempts.Add(int64(attempts))
+				if ended && ctx.Err() == nil {
+					tally.ended.Add(1)
+				}
+				select {
+				case <-pace.C:
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	return m
+}
+
+// end ends the bad clients and says what they did.
+func (m *mob) end() []AbuseDeed {
+	m.cancel()
+	m.work.Wait()
+	list := make([]AbuseDeed, len(deeds))
+	for i, d := range deeds {
+		list[i] = AbuseDeed{d.kind, m.tally[i].attempts.Load(), m.tally[i].ended.Load()}
+	}
+	return list
+}
+
+// badConn is a connection that ends with its mob.
+type badConn struct {
+	net.Conn
+	stop func() bool
+}
+
+func (c badConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
+}
+
+func (m *mob) dial(ctx context.Context) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", m.server)
+	if err != nil {
+		return nil, err
+	}
+	return badConn{c, context.AfterFunc(ctx, func() { c.Close() })}, nil
+}
+
+// throw sends some bytes and waits for the server to end the connection.
+func (m *mob) throw(ctx context.Context, b []byte) (int, bool) {
+	c, err := m.dial(ctx)
+	if err != nil {
+		return 1, true
+	}
+	defer c.Close()
+	if _, err := c.Write(b); err != nil {
+		return 1, true
+	}
+	return 1, drained(c, badPatience)
+}
+
+// drained reads until the connection ends, and reports whether it did in time.
+func drained(c net.Conn, patience time.Duration) bool {
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return true
+	}
+	_, err := io.Copy(io.Discard, c)
+	timeout, ok := err.(net.Error)
+	return !ok || !timeout.Timeout()
+}
+
+// drip sends some bytes one after the other, and stays as long as it may.
+func (m *mob) drip(ctx context.Context, b []byte) (int, bool) {
+	c, err := m.dial(ctx)
+	if err != nil {
+		return 1, true
+	}
+	defer c.Close()
+	pace := time.NewTicker(time.Second / 4)
+	defer pace.Stop()
+	for i := range b {
+		if _, err := c.Write(b[i : i+1]); err != nil {
+			return 1, true
+		}
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return 1, false
+		}
+	}
+	return 1, false
+}
+
+// flood sends the same request again and again, burst at a time, as an account if there is a token. Who does not read
+// leaves the answers to the server.
+func (m *mob) flood(ctx context.Context, token string, request []byte, burst int, reads bool) (int, bool) {
+	c, err := m.dial(ctx)
+	if err != nil {
+		return 1, true
+	}
+	defer c.Close()
+	over := make(chan struct{})
+	if reads {
+		go func() {
+			defer close(over)
+			_, _ = io.Copy(io.Discard, c)
+		}()
+	}
+	var all []byte
+	if token != "" {
+		all = frame(wire.OpAuth, 1, &wire.AuthRequest{Token: token})
+	}
+	for range burst {
+		all = append(all, request...)
+	}
+	pace := time.NewTicker(time.Second * time.Duration(burst) / (deedsEach * syncBurst))
+	defer pace.Stop()
+	attempts := 0
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(badPatience)); err != nil {
+			return attempts, true
+		}
+		if _, err := c.Write(all); err != nil {
+			timeout, ok := err.(net.Error)
+			return attempts, !ok || !timeout.Timeout()
+		}
+		attempts += burst
+		all = all[len(all)-burst*len(request):]
+		select {
+		case <-pace.C:
+		case <-over:
+			return attempts, true
+		case <-ctx.Done():
+			return attempts, false
+		}
+	}
+}
