@@ -149,5 +149,8 @@ func named(r store.Reader, typed string) (hongyan.UserID, error) {
 	return *u, nil
 }
 
+// Clock is the server's time as clients are told it, Unix milliseconds: see inbox.Engine.Clock.
+func (s *Service) Clock(now time.Time) int64 { return s.shard.Engine().Clock(now.UnixMilli()) }
+
 // Generation is the store's, as SyncKeys carry it.
 func (s *Service) Generation() uint64 { return s.shard.Engine().Generation() }

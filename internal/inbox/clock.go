@@ -3,13 +3,17 @@ package inbox
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/hongyan-im/hongyan/internal/store"
 )
 
 // clock is the server's time as its records tell it: the wall clock, but never earlier than any time it has told
 // before, over restarts too. The deduplication window depends on it.
-type clock struct{ told, kept int64 } // Unix milliseconds
+type clock struct {
+	told atomic.Int64 // Unix milliseconds; changed by rounds alone, read by anybody
+	kept int64
+}
 
 const (
 	metaClock  = "clock"
@@ -25,16 +29,24 @@ func (c *clock) load(r store.Reader) error {
 		return fmt.Errorf("inbox: the clock's record is damaged: %x", *raw)
 	}
 	c.kept = int64(binary.BigEndian.Uint64(*raw))
-	c.told = c.kept
+	c.told.Store(c.kept)
 	return nil
 }
 
 func (c *clock) tick(tx *store.Tx, nowMS int64) int64 {
-	c.told = max(c.told, nowMS)
-	if c.told >= c.kept+clockEvery || hourOf(c.told) != hourOf(c.kept) {
-		c.kept = c.told
-		raw := binary.BigEndian.AppendUint64(nil, uint64(c.told))
+	told := c.at(nowMS)
+	c.told.Store(told)
+	if told >= c.kept+clockEvery || hourOf(told) != hourOf(c.kept) {
+		c.kept = told
+		raw := binary.BigEndian.AppendUint64(nil, uint64(told))
 		store.Meta.Put(tx, metaClock, &raw)
 	}
-	return c.told
+	return told
 }
+
+// at is what the clock would tell now.
+func (c *clock) at(nowMS int64) int64 { return max(c.told.Load(), nowMS) }
+
+// Clock is the time by which rounds stamp what they write and judge first attempts: nowMS, the machine's, but never
+// earlier than any time that a round has told. Clients have to go by this one. It may be called from any goroutine.
+func (e *Engine) Clock(nowMS int64) int64 { return e.clock.at(nowMS) }

@@ -34,7 +34,9 @@ func TestClock(t *testing.T) {
 			g.open()
 		}
 		now := g.told()
-		switch {
+		switch at := g.e.Clock(g.nowMS); {
+		case at != now || g.e.Clock(now+1) != now+1:
+			t.Fatalf("a round has told %d, and everybody else is told %d", now, at)
 		case now < g.nowMS:
 			t.Fatalf("the clock says %d when the machine's says %d", now, g.nowMS)
 		case now > g.nowMS && now > last:
@@ -70,6 +72,6 @@ func TestDamagedClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e, err := Open(s, 0, nil); err == nil || e != nil {
-		t.Errorf("opened with the clock at %d, which is what the deduplication window depends on", e.clock.told)
+		t.Errorf("opened with the clock at %d, which is what the deduplication window depends on", e.Clock(0))
 	}
 }

@@ -117,7 +117,7 @@ func (p *filterPieces) put(tx *store.Tx) {
 // before the first Commit.
 func (e *Engine) Filters(nowMS int64) []uint32 {
 	var hours []uint32
-	now := hourOf(max(nowMS, e.clock.told))
+	now := hourOf(e.Clock(nowMS))
 	for h := now; h >= oldestHour(now); h-- {
 		if hours = append(hours, h); h == 0 {
 			break

@@ -50,7 +50,7 @@ func (d *Desk) loginReply(id account.Identity) *wire.LoginReply {
 func (d *Desk) authReply(id account.Identity) *wire.AuthReply {
 	r := &wire.AuthReply{
 		User: uint64(id.User), Name: id.Name, Device: uint64(id.Device), Ticket: id.Ticket,
-		TimeMs: d.Now().UnixMilli(), Head: uint64(id.Head), Hints: d.Hints, TlsPin: d.Pin(),
+		TimeMs: d.Chat.Clock(d.Now()), Head: uint64(id.Head), Hints: d.Hints, TlsPin: d.Pin(),
 	}
 	if id.Ticket != "" {
 		r.TicketExpiresMs = id.TicketExpires.UnixMilli()
@@ -94,7 +94,7 @@ func heartbeat(d *Desk, c Caller, q *wire.HeartbeatRequest, done func(Reply, err
 		return
 	}
 	d.Chat.Beat(c.chat(), key, answer(done, func(b chat.Beat) *wire.HeartbeatReply {
-		return &wire.HeartbeatReply{Head: uint64(b.Head), Newer: b.Newer, TimeMs: d.Now().UnixMilli()}
+		return &wire.HeartbeatReply{Head: uint64(b.Head), Newer: b.Newer, TimeMs: d.Chat.Clock(d.Now())}
 	}))
 }
 
