@@ -26,7 +26,8 @@ func (c *checker) checkRetries() {
 		var done *Op
 		refused := true
 		for _, o := range ops {
-			refused = refused && o.Completed != 0 && o.Code != 0 && final(o.Code)
+			// TooLate says that nobody can know whether an earlier attempt was accepted.
+			refused = refused && o.Completed != 0 && o.Code != 0 && o.Code != hongyan.TooLate && final(o.Code)
 			if !o.Done() {
 				continue
 			}
