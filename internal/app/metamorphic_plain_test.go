@@ -46,8 +46,14 @@ func (w *world) field(fd protoreflect.FieldDescriptor, v protoreflect.Value) str
 	for i := range v.List().Len() {
 		list = append(list, w.value(fd, v.List().Get(i)))
 	}
-	if slices.Contains(unordered, fd.Name()) {
+	switch {
+	case slices.Contains(unordered, fd.Name()):
 		slices.Sort(list)
+	case fd.Name() == "conversations":
+		// Their order is that of their last messages. Nothing is promised of those that have none.
+		dated := func(c string) bool { return strings.Contains(c, "last_message:") }
+		list = slices.Concat(slices.DeleteFunc(slices.Clone(list), func(c string) bool { return !dated(c) }),
+			slices.Sorted(slices.Values(slices.DeleteFunc(slices.Clone(list), dated))))
 	}
 	return "[" + strings.Join(list, " ") + "]"
 }
