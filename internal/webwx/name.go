@@ -44,7 +44,10 @@ func parseNumber(name, prefix string) uint64 {
 	if !ok || len(digits) != nameDigits || digits != strings.ToLower(digits) {
 		return 0
 	}
-	n, _ := strconv.ParseUint(digits, 16, 64) // 0 for what is no number, and no account is 0
+	n, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
+		return 0 // as no account is
+	}
 	return n
 }
 
