@@ -11,6 +11,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -226,6 +227,29 @@ func TestMediaType(t *testing.T) {
 	} {
 		if Inline(mime) != want {
 			t.Errorf("%q inline: %v", mime, !want)
+		}
+	}
+}
+
+// BenchmarkExamine looks into a photograph of 12 megapixels.
+func BenchmarkExamine(b *testing.B) {
+	w := newWorld(b)
+	m := image.NewYCbCr(image.Rect(0, 0, 4000, 3000), image.YCbCrSubsampleRatio420)
+	for i := range m.Y {
+		m.Y[i] = byte(i ^ i>>9)
+	}
+	var photo bytes.Buffer
+	if err := jpeg.Encode(&photo, m, nil); err != nil {
+		b.Fatal(err)
+	}
+	path := w.path("photo")
+	if err := os.WriteFile(path, photo.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if p, err := w.examine(b.Context(), path); err != nil || len(p.thumbnail) == 0 {
+			b.Fatal(err)
 		}
 	}
 }
