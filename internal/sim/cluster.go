@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -18,6 +19,7 @@ type cluster struct {
 	server  *server
 	devices []*device
 	people  []hongyan.UserID
+	names   []string // of people
 	group   hongyan.ConversationID
 	history *history.History
 	planted *planted
@@ -111,19 +113,11 @@ const (
 func Run(seed uint64, config Config) (Result, error) {
 	var t *trace
 	if config.Trace {
-		t = new(trace)
+		t = &trace{since: epoch}
 	}
 	w := newWorld(seed, t)
-	c := &cluster{
-		w: w, net: &net{slowest: 40 * time.Millisecond, blocked: map[*device]time.Time{}}, history: new(history.History),
-		planted: new(planted),
-	}
-	var d disk = newMemoryDisk(w, c.planted)
-	if config.Pebble {
-		d = newPebbleDisk(w)
-	}
-	var err error
-	if c.server, err = newServer(w, c.net, d, c.planted); err != nil {
+	c, err := newCluster(w, config.Pebble)
+	if err != nil {
 		return Result{}, err
 	}
 	if err := c.settleIn(); err != nil {
@@ -139,19 +133,43 @@ func Run(seed uint64, config Config) (Result, error) {
 	c.breakThings()
 	w.run(w.now.Add(unrest))
 	c.heal()
-	for end := w.now.Add(healing); w.now.Before(end) && !c.quiet(); {
-		w.run(w.now.Add(5 * time.Second))
-	}
-	c.lookBack()
-	c.server.process.endReadings()
-	if err := d.end(); err != nil {
+	violations, err := c.end()
+	if err != nil {
 		return Result{}, fmt.Errorf("seed %d: %w", seed, err)
 	}
-	r := Result{Counts: c.count(), Violations: append(c.alarms, history.Check(c.history)...), History: c.history}
+	r := Result{Counts: c.count(), Violations: violations, History: c.history}
 	if t != nil {
 		r.Trace = t.lines
 	}
 	return r, nil
+}
+
+// newCluster makes a server in a world.
+func newCluster(w *world, pebble bool) (*cluster, error) {
+	c := &cluster{
+		w: w, net: &net{slowest: 40 * time.Millisecond, blocked: map[*device]time.Time{}}, history: new(history.History),
+		planted: new(planted),
+	}
+	var d disk = newMemoryDisk(w, c.planted)
+	if pebble {
+		d = newPebbleDisk(w)
+	}
+	var err error
+	c.server, err = newServer(w, c.net, d, c.planted)
+	return c, err
+}
+
+// end waits until all have come to rest, and says which promises were broken.
+func (c *cluster) end() ([]history.Violation, error) {
+	for end := c.w.now.Add(healing); c.w.now.Before(end) && !c.quiet(); {
+		c.w.run(c.w.now.Add(5 * time.Second))
+	}
+	c.lookBack()
+	c.server.process.endReadings()
+	if err := c.server.disk.end(); err != nil {
+		return nil, err
+	}
+	return append(c.alarms, history.Check(c.history)...), nil
 }
 
 // alarm records something that no device should ever meet.
@@ -183,15 +201,9 @@ func (c *cluster) settleIn() error {
 		who := string(rune('a' + i))
 		devices := 1 + c.w.rng.IntN(2)
 		for n := range devices {
-			d := c.newDevice(who, n)
-			if err := d.logIn(n == 0); err != nil {
+			if err := c.add(c.newDevice(who, n)); err != nil {
 				return err
 			}
-			c.devices = append(c.devices, d)
-			if n == 0 {
-				c.people = append(c.people, d.user)
-			}
-			d.start()
 		}
 	}
 	c.w.run(c.w.now.Add(5 * time.Second))
@@ -205,8 +217,22 @@ func (c *cluster) settleIn() error {
 	return nil
 }
 
+// add lets a device join, and its person with the first one.
+func (c *cluster) add(d *device) error {
+	first := !slices.Contains(c.names, d.who)
+	if err := d.logIn(first); err != nil {
+		return err
+	}
+	c.devices = append(c.devices, d)
+	if first {
+		c.people, c.names = append(c.people, d.user), append(c.names, d.who)
+	}
+	d.start()
+	return nil
+}
+
 func (c *cluster) newDevice(who string, n int) *device {
-	d := &device{c: c, w: c.w, who: "person-" + who, name: fmt.Sprintf("%s%d", who, n+1)}
+	d := &device{c: c, w: c.w, who: who, name: fmt.Sprintf("%s%d", who, n+1)}
 	d.store = newDeviceStore(d)
 	return d
 }
@@ -221,11 +247,11 @@ func (d *device) logIn(register bool) error {
 	}
 	defer r.hangUp()
 	reply := new(wire.LoginReply)
-	who := &wire.Device{Name: d.name, Class: 1}
-	var request proto.Message = &wire.LoginRequest{Name: d.who, Password: password, Device: who}
+	account, who := "person-"+d.who, &wire.Device{Name: d.name, Class: 1}
+	var request proto.Message = &wire.LoginRequest{Name: account, Password: password, Device: who}
 	op := wire.OpLogin
 	if register {
-		op, request = wire.OpRegister, &wire.RegisterRequest{Name: d.who, Password: password, DisplayName: d.who, Device: who}
+		op, request = wire.OpRegister, &wire.RegisterRequest{Name: account, Password: password, DisplayName: account, Device: who}
 	}
 	if err := d.wait(op, request, reply); err != nil {
 		return fmt.Errorf("%s: %w", d.name, err)
@@ -287,8 +313,8 @@ func (c *cluster) quiet() bool {
 // lookBack lets a new device of each person fetch everything, and records what all of them hold.
 func (c *cluster) lookBack() {
 	var fresh []*device
-	for i := range c.people {
-		d := c.newDevice(string(rune('a'+i)), 8)
+	for _, who := range c.names {
+		d := c.newDevice(who, 8)
 		if err := d.logIn(false); err != nil {
 			c.alarm(history.Durable, "a new device cannot log in: %v", err)
 			continue

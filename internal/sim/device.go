@@ -78,7 +78,7 @@ func (d *device) start() {
 	if d.running != nil {
 		return
 	}
-	random := d.w.rng.Int64N
+	random := d.w.draw
 	r := &run{
 		d: d, link: core.NewLink(false, false, random), sync: core.NewSync(d.store.state, random),
 		outbox: core.NewOutbox(random), calls: map[uint32]*call{},

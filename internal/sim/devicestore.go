@@ -8,6 +8,7 @@ import (
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/client/core"
 	"github.com/hongyan-im/hongyan/internal/history"
+	"github.com/hongyan-im/hongyan/wire"
 )
 
 // deviceStore is the disk of a device: it survives the program. Each of its methods is one transaction.
@@ -53,6 +54,9 @@ func (s *deviceStore) commit(c core.Commit) bool {
 		defer s.d.dieFor(replyTimeout) // all of it is stored, and nobody knows
 	}
 	s.state, s.unhanded = c.State, nil
+	if c.Reset != nil {
+		s.d.w.note("%-8s is reset: %s", s.d.name, wire.ResetReason(*c.Reset))
+	}
 	for _, change := range c.Changes {
 		s.apply(change)
 	}
@@ -78,12 +82,14 @@ func (s *deviceStore) apply(c hongyan.Change) {
 			return // what is held says more
 		}
 		s.messages[at] = c.Message
+		s.d.w.note("%-8s has %s", s.d.name, told{c.Message})
 	case c.Recall != nil:
 		at := place{c.Recall.Conversation, c.Recall.Ordinal}
 		if m := s.messages[at]; m != nil && m.State == hongyan.Present {
 			stub := *m
 			stub.State, stub.Content = hongyan.Recalled, hongyan.Content{}
 			s.messages[at] = &stub
+			s.d.w.note("%-8s has %s", s.d.name, told{&stub})
 		}
 	case c.Contact != nil:
 		k := c.Contact
@@ -94,6 +100,9 @@ func (s *deviceStore) apply(c hongyan.Change) {
 	case c.Conversation != nil:
 		v := c.Conversation
 		s.states["view of "+v.ID.String()] = fmt.Sprint(v.Read, v.Joined, v.Left, v.Cleared, v.Pinned, v.Muted)
+	case c.Receipt != nil:
+		r := c.Receipt
+		s.d.w.note("%-8s knows: of %s, %d has %d and has read %d", s.d.name, r.Conversation, r.Reader, r.Delivered, r.Read)
 	case c.Setting != nil:
 		s.states[c.Setting.Name] = string(c.Setting.Value)
 	}

@@ -43,7 +43,7 @@ func (d *memoryDisk) start() (kv.Store, error) {
 
 func (d *memoryDisk) cut() {
 	s := d.store
-	kept := s.synced + d.w.rng.IntN(len(s.states)-s.synced)
+	kept := s.synced + int(d.w.draw(int64(len(s.states)-s.synced)))
 	d.w.note("disk     of %d unsynced batches %d survive", len(s.states)-1-s.synced, kept-s.synced)
 	d.lost += len(s.states) - 1 - kept
 	d.left = kv.NewMemory()

@@ -85,7 +85,7 @@ func (r *run) request(op wire.Op, request, reply proto.Message, o history.Op, do
 	d := r.d
 	o.Device = d.process()
 	record := d.c.history.Begin(o)
-	d.w.note("%-8s asks: %v %s/%d %v %s", d.name, o.Kind, o.Conversation, o.Ordinal, o.Users, o.Text)
+	d.w.note("%-8s asks to %v", d.name, wish{record})
 	r.ask(op, request, reply, func(err error) {
 		e, refused := err.(*hongyan.Error)
 		switch {
@@ -94,7 +94,11 @@ func (r *run) request(op wire.Op, request, reply proto.Message, o history.Op, do
 		case err == nil:
 			d.c.history.Complete(record, done())
 		}
-		d.w.note("%-8s was answered: %v %s/%d %v %s: %v", d.name, o.Kind, o.Conversation, o.Ordinal, o.Users, o.Text, err)
+		if err == nil {
+			d.w.note("%-8s is told that it is done: %v", d.name, wish{record})
+		} else {
+			d.w.note("%-8s is told of %v: %v", d.name, wish{record}, err)
+		}
 	})
 }
 
@@ -150,19 +154,25 @@ func (d *device) some(suits func(*hongyan.Message) bool) *hongyan.Message {
 
 func (d *device) recall() {
 	m := d.some(func(m *hongyan.Message) bool { return m.From == d.user && m.Content.Kind == hongyan.KindText })
-	if m == nil {
-		return
+	if m != nil {
+		d.running.recall(m)
 	}
-	d.running.request(wire.OpRecall, &wire.RecallRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
+}
+
+func (r *run) recall(m *hongyan.Message) {
+	r.request(wire.OpRecall, &wire.RecallRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
 		new(wire.RecallReply), history.Op{Kind: history.Recall, Conversation: m.Conversation, Ordinal: m.Ordinal}, nothing)
 }
 
 func (d *device) markRead() {
 	m := d.some(func(m *hongyan.Message) bool { return m.From != d.user })
-	if m == nil {
-		return
+	if m != nil {
+		d.running.markRead(m)
 	}
-	d.running.request(wire.OpMarkRead, &wire.MarkReadRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
+}
+
+func (r *run) markRead(m *hongyan.Message) {
+	r.request(wire.OpMarkRead, &wire.MarkReadRequest{Conversation: m.Conversation.String(), Ordinal: uint64(m.Ordinal)},
 		new(wire.MarkReadReply), history.Op{Kind: history.MarkRead, Conversation: m.Conversation, Ordinal: m.Ordinal}, nothing)
 }
 
@@ -237,9 +247,7 @@ func (c *cluster) changeGroup(d *device, n int) {
 		}
 	case 1, 2:
 		if r := owner.running; r != nil && r.up {
-			o.Kind = history.Remove
-			r.request(wire.OpRemoveMember, &wire.RemoveMemberRequest{Group: uint64(id), Users: wire.FromIDs(o.Users)},
-				new(wire.RemoveMemberReply), o, nothing)
+			r.removeMember(c.group, u)
 		}
 	default:
 		if r := owner.running; r != nil && r.up {
@@ -247,6 +255,14 @@ func (c *cluster) changeGroup(d *device, n int) {
 			r.request(wire.OpInvite, &wire.InviteRequest{Group: uint64(id), Users: wire.FromIDs(o.Users)}, new(wire.InviteReply), o, nothing)
 		}
 	}
+}
+
+// removeMember puts somebody out of a group.
+func (r *run) removeMember(group hongyan.ConversationID, u hongyan.UserID) {
+	id, _ := group.Group()
+	o := history.Op{Kind: history.Remove, Conversation: group, Users: []hongyan.UserID{u}}
+	r.request(wire.OpRemoveMember, &wire.RemoveMemberRequest{Group: uint64(id), Users: wire.FromIDs(o.Users)},
+		new(wire.RemoveMemberReply), o, nothing)
 }
 
 // block blocks somebody, or lifts that.

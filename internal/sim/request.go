@@ -155,9 +155,12 @@ func (r *run) refused(err error) {
 }
 
 // send puts a message into the outbox of the device.
-func (d *device) send(to hongyan.ConversationID, text string) *history.Op {
+func (d *device) send(to hongyan.ConversationID, text string) { d.sendAs(d.c.newClientID(), to, text) }
+
+// sendAs is send under a client id.
+func (d *device) sendAs(id hongyan.ClientID, to hongyan.ConversationID, text string) {
 	it := core.Item{
-		ID: d.c.newClientID(), Target: core.Target{Conversation: to}, Content: hongyan.Text(text), State: core.Waiting,
+		ID: id, Target: core.Target{Conversation: to}, Content: hongyan.Text(text), State: core.Waiting,
 		QueuedMS: d.w.now.UnixMilli(),
 	}
 	op := d.c.history.Begin(history.Op{
@@ -168,7 +171,6 @@ func (d *device) send(to hongyan.ConversationID, text string) *history.Op {
 	if r := d.running; r != nil {
 		r.load()
 	}
-	return op
 }
 
 // load gives the machine what waits, when it is free for it.
@@ -183,6 +185,7 @@ func (r *run) transmit(it core.Item) {
 	d, reply := r.d, new(wire.SendReply)
 	r.flying = true
 	op := d.store.ops[it.ID]
+	d.w.note("%-8s transmits %q", d.name, it.Content.Text)
 	r.ask(wire.OpSend, d.request(it), reply, func(err error) {
 		r.flying = false
 		if e, ok := err.(*hongyan.Error); ok {

@@ -43,10 +43,19 @@ type server struct {
 	down    bool
 	doomed  bool // the power fails while the next round is on its way to the disk
 	spoilt  bool // the disk fails with the next write
+	trap    trap // see trap
 	kept    int  // messages that an account keeps, 0: all
 	planted *planted
 	crashes int
 }
+
+// trap is where the next round meets a loss of power that a script has planned.
+type trap uint8
+
+const (
+	beforeDurable trap = iota + 1 // it is applied, and not on the disk
+	beforeAnswers                 // it is on the disk, and nobody was told
+)
 
 // process is one life of the server.
 type process struct {
@@ -260,9 +269,17 @@ func (p *process) settleSoon() {
 
 // settle waits for the disk and ends the oldest round.
 func (p *process) settle() {
+	if p.s.trap == beforeDurable {
+		p.s.fall()
+		return
+	}
 	oldest := p.pending[0]
 	p.pending = p.pending[1:]
 	err := oldest.round.Wait()
+	if p.s.trap == beforeAnswers {
+		p.s.fall()
+		return
+	}
 	switch {
 	case p.s.planted.readEarly:
 		answerLate(oldest.late, err)
@@ -296,13 +313,19 @@ func (s *server) drain() {
 	s.process.later(time.Second, time.Second, func() { s.crash(time.Second) })
 }
 
-// crash ends the process at once and with the power of its machine, and starts another one after a while.
+// crash is fall, and rise after a while.
 func (s *server) crash(wait time.Duration) {
 	if s.down {
 		return
 	}
+	s.fall()
+	s.w.after(wait, s.rise)
+}
+
+// fall ends the process at once and with the power of its machine.
+func (s *server) fall() {
 	s.crashes++
-	s.spoilt = false
+	s.spoilt, s.trap = false, 0
 	s.w.note("server   crashes")
 	s.down, s.process.dead = true, true
 	for _, c := range s.order {
@@ -318,11 +341,13 @@ func (s *server) crash(wait time.Duration) {
 	s.order = nil
 	s.process.endReadings()
 	s.disk.cut()
-	s.w.after(wait, func() {
-		if err := s.start(); err != nil {
-			panic(err) // a disk of the simulation opens always
-		}
-	})
+}
+
+// rise starts another process.
+func (s *server) rise() {
+	if err := s.start(); err != nil {
+		panic(err) // a disk of the simulation opens always
+	}
 }
 
 // accept opens the server's side of a connection, nil if nobody listens.

@@ -22,6 +22,7 @@ type world struct {
 	queue events
 	count uint64 // events put into the queue so far
 	trace *trace
+	calm  bool // nothing is left to chance: see chance, between and draw
 
 	reading *reading // that is going on; nil between reads
 }
@@ -90,11 +91,22 @@ func (w *world) run(until time.Time) {
 	w.now = until
 }
 
-// chance is true once in n times, never for 0.
-func (w *world) chance(n int) bool { return n > 0 && w.rng.IntN(n) == 0 }
+// chance is true once in n times, never for 0 and never in a calm world.
+func (w *world) chance(n int) bool { return n > 0 && !w.calm && w.rng.IntN(n) == 0 }
 
-// between draws a duration.
+// draw draws a number below n; 0 in a calm world.
+func (w *world) draw(n int64) int64 {
+	if w.calm {
+		return 0
+	}
+	return w.rng.Int64N(n)
+}
+
+// between draws a duration; the middle one in a calm world.
 func (w *world) between(low, high time.Duration) time.Duration {
+	if w.calm {
+		return low + (high-low)/2
+	}
 	return low + time.Duration(w.rng.Int64N(int64(high-low)+1))
 }
 
@@ -102,11 +114,14 @@ func (w *world) between(low, high time.Duration) time.Duration {
 func one[T any](w *world, list []T) T { return list[w.rng.IntN(len(list))] }
 
 // trace keeps what happened, for people. A nil trace keeps nothing.
-type trace struct{ lines []string }
+type trace struct {
+	lines []string
+	since time.Time // when its time begins
+}
 
 func (w *world) note(format string, args ...any) {
 	if w.trace != nil {
-		at := fmt.Sprintf("%9.3f  ", w.now.Sub(epoch).Seconds())
+		at := fmt.Sprintf("%9.3f  ", w.now.Sub(w.trace.since).Seconds())
 		w.trace.lines = append(w.trace.lines, at+fmt.Sprintf(format, args...))
 	}
 }
