@@ -1,7 +1,15 @@
 import { fromHex, newClientId } from './ids.js';
+import { fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
-import type { Contact, Group, GroupPolicy, Id, MemberRole, Profile, Replies, Requests } from './wire/types.js';
+import type { Contact, Group, GroupPolicy, Id, MemberRole, Message, Profile, Replies, Requests } from './wire/types.js';
+
+/** What a search has found. */
+export interface Found {
+  messages: Message[];
+  continue?: string;
+  reachedMs: number;
+}
 
 /** The acts that are one request each. What they change comes back by sync. */
 export abstract class Acts {
@@ -35,6 +43,17 @@ export abstract class Acts {
   /** How many have received and read a message, and, in small groups, who has read it. */
   readers(conversation: string, ordinal: Id): Promise<Replies['Readers']> {
     return this.request('Readers', { conversation, ordinal });
+  }
+
+  /**
+   * Looks for messages that have all words of a text, the newest first. `continue` of an answer goes into the next
+   * question; without it everything was looked through. reachedMs is how far back this one has come.
+   */
+  async search(q: { text: string; conversation?: string; continue?: string; limit?: number }): Promise<Found> {
+    const { continue: token = '', ...rest } = q;
+    const r = await this.request('Search', { ...rest, token: fromBase64(token) });
+    const { messages, reachedMs } = r;
+    return { messages, reachedMs, ...(r.token.length > 0 ? { continue: toBase64(r.token) } : {}) };
   }
 
   // --- contacts ---

@@ -21,7 +21,17 @@ export interface Options {
   /** More places to try the server at, as https://other.example.com. */
   builtinAddresses?: readonly string[];
   /** The constructor of WebSockets where the system has none, as Node 20: that of the package ws will do. */
-  WebSocket?: new (url: string, protocols: string[]) => WebSocket;
+  WebSocket?: new (url: string, protocols: string[]) => SocketLike;
+}
+
+/** What is used of a WebSocket. The events are of any type, because those of browsers and of Node's packages differ. */
+export interface SocketLike {
+  onopen: ((e: any) => void) | null;
+  onclose: ((e: any) => void) | null;
+  onerror: ((e: any) => void) | null;
+  onmessage: ((e: any) => void) | null;
+  send(data: string): void;
+  close(): void;
 }
 
 /** Who is logged in. */

@@ -1,7 +1,7 @@
 import type { StoredMessage } from './api.js';
 import { above, cover, type Coverage } from './coverage.js';
 import type { Commit } from './core/sync.js';
-import { compareIds, directConversation, groupConversation, maxId, peerOf, toHex } from './ids.js';
+import { compareIds, directConversation, fromHex, groupConversation, maxId, peerOf, toHex } from './ids.js';
 import type { ConversationRecord, Model } from './model.js';
 import { lastKey, messageKey, type Storage, type Write } from './storage/storage.js';
 import type { Change, Contact, Conversation, Group, Id, Message, Profile, Receipt, Recall, SendReply } from './wire/types.js';
@@ -69,8 +69,16 @@ export class Applier {
     return this.done();
   }
 
-  /** The message that an item of the outbox has become. */
-  async sent(item: OutboxItem, reply: SendReply, message: Message): Promise<Applied> {
+  /** The message that an item of the outbox has become, as far as is known before the log brings it. */
+  async sent(item: OutboxItem, reply: SendReply): Promise<Applied> {
+    const message: Message = {
+      ...reply,
+      from: this.me,
+      fromName: this.model.session?.name ?? '',
+      clientId: fromHex(item.clientId),
+      content: { caption: '', mentions: [], mentionAll: false, ...(item.content as object) },
+      state: 'PRESENT',
+    };
     this.writes.push({ table: 'outbox', key: item.clientId });
     await this.putMessage(message);
     this.cover(reply.conversation, reply.ordinal, reply.ordinal);

@@ -13,7 +13,7 @@ import { type Model, noChange } from './model.js';
 import { messageKey, type Storage } from './storage/storage.js';
 import { post } from './transport/http.js';
 import { upload, type UploadOptions } from './upload.js';
-import { decode, fromBase64, toBase64 } from './wire/codec.js';
+import { decode } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type {
@@ -34,13 +34,6 @@ export interface Ground {
   leader: Calls;
   connection(): Connection;
   close(): Promise<void>;
-}
-
-/** What a search has found. */
-export interface Found {
-  messages: Message[];
-  continue?: string;
-  reachedMs: number;
 }
 
 interface Promised {
@@ -373,17 +366,6 @@ export class Client extends Emitter {
   /** Tells the others that one is writing. It may be called at every key: at most one in 3 s is sent. */
   typing(conversation: string): void {
     quietly(this.ground.leader.typing(conversation));
-  }
-
-  /**
-   * Looks for messages that have all words of a text, the newest first. `continue` of an answer goes into the next
-   * question; without it everything was looked through. reachedMs is how far back this one has come.
-   */
-  async search(q: { text: string; conversation?: string; continue?: string; limit?: number }): Promise<Found> {
-    const { continue: token = '', ...rest } = q;
-    const r = await this.request('Search', { ...rest, token: fromBase64(token) });
-    const { messages, reachedMs } = r;
-    return { messages, reachedMs, ...(r.token.length > 0 ? { continue: toBase64(r.token) } : {}) };
   }
 
   /** Keeps what is typed; empty: nothing. */

@@ -14,7 +14,7 @@ import { asPage, type Channel } from './transport/channel.js';
 import { fromBase64, toBase64 } from './wire/codec.js';
 import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
-import type { LoginReply, Message, Replies, Requests, SendReply } from './wire/types.js';
+import type { LoginReply, Replies, Requests } from './wire/types.js';
 
 /** How long after a failure of the storage it is tried again. */
 const restartMs = 5000;
@@ -302,7 +302,7 @@ export class Engine {
       } else if (a.do === 'transmit') {
         this.transmit(a.item);
       } else if (a.do === 'sent') {
-        const applied = await this.applier().sent(a.item, a.reply, this.asMessage(a.item, a.reply));
+        const applied = await this.applier().sent(a.item, a.reply);
         await this.write(applied.writes);
         this.tell('sent', { clientId: a.item.clientId, reply: a.reply });
         await this.after(applied);
@@ -343,19 +343,6 @@ export class Engine {
     if (flying) this.model.flying.add(clientId);
     else this.model.flying.delete(clientId);
     this.tell('flying', { clientId, flying });
-  }
-
-  /** The message that an acknowledged item has become, as far as is known before the log brings it. */
-  private asMessage(item: OutboxItem, reply: SendReply): Message {
-    const s = this.model.session!;
-    return {
-      ...reply,
-      from: s.user,
-      fromName: s.name,
-      clientId: fromHex(item.clientId),
-      content: { caption: '', mentions: [], mentionAll: false, ...(item.content as object) },
-      state: 'PRESENT',
-    };
   }
 
   // --- what the line says ---

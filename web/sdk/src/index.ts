@@ -1,8 +1,9 @@
 export { open } from './open.js';
-export { Client, clientIdOf, maxMessages, type Found } from './client.js';
+export { Client, clientIdOf, maxMessages } from './client.js';
+export type { Found } from './acts.js';
 export type { CodeState } from './code.js';
 export type {
-  ChangeEvent, Connection, ConversationState, Events, Me, Options, Outgoing, Sending, Sent, StoredMessage, Transport,
+  ChangeEvent, Connection, ConversationState, Events, Me, Options, Outgoing, Sending, Sent, SocketLike, StoredMessage, Transport,
 } from './api.js';
 export type { Target } from './core/outbox.js';
 export { HongyanError, type LocalCode } from './error.js';

@@ -93,3 +93,30 @@ test('a refusal is an error with the code of the server', async () => {
   await assert.rejects(alice.setPassword('wrong', 'long-enough'), { name: 'HongyanError', code: 'BAD_CREDENTIALS' });
   await assert.rejects(alice.send({ name: 'nobody.there' }, { text: 'x' }).acknowledged, { code: 'NOT_FOUND' });
 });
+
+test('a new device is brought what was there before it, and none of it is news', async () => {
+  const alice = clients[0]!;
+  const { open } = await import('../src/index.js');
+  const { nodeOptions } = await import('./clients.js');
+  const conversations: string[] = [];
+  for (let g = 0; g < 60; g++) conversations.push((await alice.createGroup({ title: `group ${g}` })).conversation);
+  const all = conversations.flatMap((conversation, i) =>
+    Array.from({ length: i === 0 ? 250 : 2 }, (_, n) => alice.send({ conversation }, { text: `${i} ${n}` }).acknowledged),
+  );
+  await Promise.all(all);
+  const fresh = await open({ url: server.url, ...nodeOptions });
+  clients.push(fresh);
+  fresh.on('message', () => assert.fail('it is old'));
+  await fresh.login({ name: alice.me!.name, password: `${alice.me!.name}-secret` });
+  await inStep(fresh);
+  await inStep(alice);
+  assert.deepEqual([...fresh.conversations.keys()].sort(), [...alice.conversations.keys()].sort());
+  for (const conversation of conversations) {
+    const there = await everything(fresh, conversation);
+    assert.deepEqual(there.map((m) => m.id), (await everything(alice, conversation)).map((m) => m.id));
+    assert.deepEqual(fresh.conversations.get(conversation)?.lastMessage?.id, there.at(-1)!.id);
+    assert.equal(fresh.conversations.get(conversation)?.unread, 0);
+  }
+  assert.equal(fresh.groups.size, alice.groups.size);
+  assert.equal(fresh.me?.displayName, alice.me?.displayName);
+});

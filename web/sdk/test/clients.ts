@@ -3,7 +3,7 @@ import { type Client, open, type Options, type StoredMessage } from '../src/inde
 import { until } from './server.js';
 
 /** Node 20 has no WebSocket of its own. */
-export const nodeOptions: Options = { WebSocket: WebSocket as unknown as NonNullable<Options['WebSocket']> };
+export const nodeOptions: Options = { WebSocket };
 
 /** Opens a client with an account of its own, and waits until it is in step. */
 export async function register(url: string, name: string, options: Options = {}): Promise<Client> {

@@ -1,5 +1,4 @@
 declare module 'ws' {
-  export class WebSocket extends EventTarget {
-    constructor(url: string, protocols?: string[]);
-  }
+  import type { SocketLike } from '../src/index.js';
+  export const WebSocket: new (url: string, protocols: string[]) => SocketLike;
 }

@@ -1,4 +1,4 @@
-import type { Transport } from '../api.js';
+import type { Options, Transport } from '../api.js';
 import type { Ending } from '../core/link.js';
 import type { Page, Pushed } from '../core/sync.js';
 import { fromRefusal, HongyanError } from '../error.js';
@@ -44,7 +44,7 @@ export interface Dial {
   events: ChannelEvents;
   /** Gives up. */
   signal: AbortSignal;
-  WebSocket?: (new (url: string, protocols: string[]) => WebSocket) | undefined;
+  WebSocket?: Options['WebSocket'] | undefined;
 }
 
 /** Opens a channel. */

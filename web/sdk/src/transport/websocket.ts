@@ -1,3 +1,4 @@
+import type { SocketLike } from '../api.js';
 import { HongyanError } from '../error.js';
 import { decode } from '../wire/codec.js';
 import type { Init } from '../wire/init.js';
@@ -26,7 +27,7 @@ interface Waiting {
 
 /** Opens the long link over WebSocket, with the subprotocol of JSON, and says who is there. */
 export async function dialWebSocket(d: Dial): Promise<Channel> {
-  const Socket = d.WebSocket ?? globalThis.WebSocket;
+  const Socket = d.WebSocket ?? (globalThis as unknown as Pick<Dial, 'WebSocket'>).WebSocket;
   if (Socket === undefined) throw new HongyanError('Network', 'this system has no WebSocket');
   const url = d.base.replace(/^http/, 'ws') + '/v1/link';
   const socket = new Socket(url, ['hongyan.v1.json']);
@@ -62,10 +63,10 @@ class WebSocketChannel implements Channel {
   private over = false;
 
   constructor(
-    private readonly socket: WebSocket,
+    private readonly socket: SocketLike,
     private readonly d: Dial,
   ) {
-    socket.onmessage = (e) => this.received(e.data);
+    socket.onmessage = (e: { data: unknown }) => this.received(e.data);
     socket.onclose = socket.onerror = () => this.end({ error: new HongyanError('Network', 'the link ended') });
   }
 
