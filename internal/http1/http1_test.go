@@ -218,6 +218,7 @@ func TestHandedOver(t *testing.T) {
 		"GET /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
 		"GET /hello HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
 		"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+		"CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n",
 		get("/other") + get("/hello"),
 	} {
 		for _, before := range []string{"", get("/hello")} {

@@ -46,6 +46,19 @@ func TestRequestTargets(t *testing.T) {
 	}
 }
 
+func TestConnectTarget(t *testing.T) {
+	t.Parallel()
+	q := parseRequest(t, "CONNECT o.example:443 HTTP/1.1\r\nHost: h\r\n\r\n")
+	if string(q.Path) != "o.example:443" || string(q.Host()) != "o.example:443" || q.RawQuery != nil {
+		t.Errorf("path %q, query %q, host %q", q.Path, q.RawQuery, q.Host())
+	}
+	for _, target := range []string{"", "/", "/x", "http://h/", "h:1?q", "h:1/x"} {
+		if err := q.Parse([]byte("CONNECT " + target + " HTTP/1.1\r\nHost: h\r\n\r\n")); err == nil {
+			t.Errorf("%q was accepted: path %q", target, q.Path)
+		}
+	}
+}
+
 func TestRequestFields(t *testing.T) {
 	t.Parallel()
 	q := parseRequest(t, "POST /send HTTP/1.1\r\nHost:h\r\nX-A: 1\r\nx-a:\t2 \r\nX-Empty:\r\nContent-Length: 3\r\n\r\n")
@@ -205,7 +218,7 @@ func FuzzRequest(f *testing.F) {
 				t.Fatalf("field %q: %q", f.name, f.value)
 			}
 		}
-		if len(q.Path) == 0 || q.Path[0] != '/' && string(q.Path) != "*" || bytes.ContainsAny(q.Path, " ?#\r\n") {
+		if len(q.Path) == 0 || q.Path[0] != '/' && string(q.Path) != "*" && string(q.Method) != "CONNECT" || bytes.ContainsAny(q.Path, " ?#\r\n") {
 			t.Fatalf("path %q", q.Path)
 		}
 		out, _, err := (&Acceptor{Deflate: &Deflate{}}).Accept(nil, &q)
