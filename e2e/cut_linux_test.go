@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,9 +43,6 @@ var verdicts = []string{"drop", "reject"}
 // client that knows nothing but a name and a built-in address logs in, sends and receives. With none it keeps what is to
 // be sent, says so, offers a report, and comes back by itself.
 func TestCutPorts(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Fatal("nft is missing: install nftables")
-	}
 	const networks = 6
 	for network := range networks {
 		t.Run(fmt.Sprint("network ", network), func(t *testing.T) {
@@ -106,17 +102,13 @@ func (n *cutNetwork) options(on func(client.Event)) client.Options {
 // cut replaces what is cut.
 func (n *cutNetwork) cut(mask int, verdict string) {
 	n.t.Helper()
-	rules := "table inet cut\ndelete table inet cut\ntable inet cut {\nchain in { type filter hook input priority 0;\n"
+	var rules []string
 	for i, c := range cuts {
 		if mask>>i&1 == 1 {
-			rules += "ip daddr " + cutHost + " " + c.rule + " " + verdict + "\n"
+			rules = append(rules, "ip daddr "+cutHost+" "+c.rule+" "+verdict)
 		}
 	}
-	nft := exec.Command("nft", "-f", "-")
-	nft.Stdin = strings.NewReader(rules + "}\n}\n")
-	if out, err := nft.CombinedOutput(); err != nil {
-		n.t.Fatalf("nft: %v\n%s", err, out)
-	}
+	netfilter(n.t, rules...)
 }
 
 // try cuts, and has alice and bob talk.

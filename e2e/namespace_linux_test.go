@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -84,4 +85,15 @@ func becomeHost(t *testing.T, a, b, c, d byte) string {
 		t.Fatal(set)
 	}
 	return netip.AddrFrom4([4]byte{a, b, c, d}).String()
+}
+
+// netfilter replaces the rules for what comes in to this namespace.
+func netfilter(t *testing.T, rules ...string) {
+	t.Helper()
+	nft := exec.Command("nft", "-f", "-")
+	nft.Stdin = strings.NewReader("table inet e2e\ndelete table inet e2e\ntable inet e2e {\n" +
+		"chain in { type filter hook input priority 0;\n" + strings.Join(rules, "\n") + "\n}\n}\n")
+	if out, err := nft.CombinedOutput(); err != nil {
+		t.Fatalf("nft, of nftables: %v\n%s", err, out)
+	}
 }

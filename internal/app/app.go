@@ -29,6 +29,7 @@ import (
 	"github.com/hongyan-im/hongyan/internal/certs"
 	"github.com/hongyan-im/hongyan/internal/chat"
 	"github.com/hongyan-im/hongyan/internal/config"
+	"github.com/hongyan-im/hongyan/internal/forwarded"
 	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv"
@@ -80,6 +81,8 @@ type Server struct {
 	site   *static.Site  // nil without a folder to serve
 	webwx  *webwx.Server // nil if it is off
 
+	proxies forwarded.Trusted
+
 	sweep  *sweep
 	failed chan error // what ended the server from within
 	close  sync.Once
@@ -120,13 +123,17 @@ func openPebble(s *Server) (records, error) {
 
 func (s *Server) open(engine func(*Server) (records, error)) error {
 	c := s.config
+	proxies, err := c.HTTP.Proxies()
+	if err != nil {
+		return err
+	}
+	s.proxies = proxies
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	if err := layBallast(c.Data, uint64(c.Storage.Ballast), uint64(c.Storage.LowWater), s.log); err != nil {
 		return fmt.Errorf("ballast file: %w", err)
 	}
-	var err error
 	if s.kv, err = engine(s); err != nil {
 		return err
 	}
@@ -266,7 +273,7 @@ func (s *Server) listen() error {
 	}
 	s.gate, err = gate.Listen(gate.Config{
 		Listen: c.Listen, Operator: config.AdminSocket(c.Data), TLS: s.certs.Config(), HTTP: s.handler(), Route: route,
-		Carrier: gate.Carrier(c.Carrier), Limits: limits, Log: s.log, Metrics: s.metrics,
+		Uncounted: s.proxies, Carrier: gate.Carrier(c.Carrier), Limits: limits, Log: s.log, Metrics: s.metrics,
 		Open: func(l gate.Link, p gate.Peer) gate.Session {
 			return s.hub.Open(l, session.Peer{
 				Peer: accountPeer(p), TLS: p.TLS, Secure: p.Secure, Operator: p.Operator,

@@ -26,7 +26,7 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle(api.Prefix, s.api)
-	mux.Handle("GET /metrics", local(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", s.local(promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{})))
 	mux.Handle("/", web.New(http.HandlerFunc(greet)))
 	if s.webwx == nil {
 		return mux
@@ -66,6 +66,7 @@ func (s *Server) router() (func(*gate.Request), error) {
 	}
 	return func(r *gate.Request) {
 		path := string(r.Path)
+		s.lookBehind(r)
 		switch {
 		case path == LinkPath:
 			_ = r.OpenLink(acceptor)
@@ -94,10 +95,34 @@ func (s *Server) makeAPI(desk *operation.Desk) (*api.API, error) {
 		Desk: desk, Origins: s.config.HTTP.Origins, Log: s.log, Metrics: s.metrics,
 		Places: places, Ports: portsOf(s.config.Listen), Reports: s.report, Media: s.media,
 		Peer: func(r *http.Request) api.Peer {
-			p, _ := gate.PeerOf(r.Context())
-			return s.apiPeer(p)
+			return s.apiPeer(s.peer(r))
 		},
 	})
+}
+
+// lookBehind finds out who has sent a request that came by a trusted proxy.
+func (s *Server) lookBehind(r *gate.Request) {
+	if len(s.proxies) == 0 {
+		return
+	}
+	c, ok := s.proxies.Client(r.Peer().Addr.Addr(), func(field string) (values []string) {
+		for v := range r.All(field) {
+			values = append(values, string(v))
+		}
+		return values
+	})
+	if ok {
+		r.Behind(c.Addr, c.Secure)
+	}
+}
+
+// peer is who has sent a request of net/http, behind a trusted proxy too.
+func (s *Server) peer(r *http.Request) gate.Peer {
+	p, _ := gate.PeerOf(r.Context())
+	if c, ok := s.proxies.Client(p.Addr.Addr(), r.Header.Values); ok {
+		return p.Behind(c.Addr, c.Secure)
+	}
+	return p
 }
 
 // apiPeer is what package api wants to know of a connection.
@@ -136,10 +161,9 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 // local lets only this machine through: metrics tell an outsider too much.
-func local(next http.Handler) http.Handler {
+func (s *Server) local(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err == nil && !from.Addr().Unmap().IsLoopback() {
+		if p := s.peer(r); !p.Loopback && !p.Operator {
 			http.Error(w, "metrics are shown to the server's own machine only", http.StatusForbidden)
 			return
 		}

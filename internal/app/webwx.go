@@ -8,7 +8,6 @@ import (
 	"github.com/hongyan-im/hongyan/internal/api"
 	"github.com/hongyan-im/hongyan/internal/certs"
 	"github.com/hongyan-im/hongyan/internal/config"
-	"github.com/hongyan-im/hongyan/internal/gate"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/operation"
 	"github.com/hongyan-im/hongyan/internal/webwx"
@@ -35,7 +34,7 @@ func (s *Server) makeWebWX(part *inbox.Shard, desk *operation.Desk) (*webwx.Serv
 		Front: front, Media: s.media, Setting: desk.Chat.Setting,
 		Start: s.api.Start,
 		Peer: func(r *http.Request) api.Peer {
-			p, _ := gate.PeerOf(r.Context())
+			p := s.peer(r)
 			return s.apiPeer(p)
 		},
 		Secret: [webwx.SecretSize]byte(secret), Generation: s.engine.Generation(), LoopbackOnly: s.config.WebWX.Access == config.AccessLoopback,

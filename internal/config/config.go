@@ -46,6 +46,10 @@ type HTTP struct {
 	Origins   []string // of web pages, besides the server's own: "https://chat.example.com", or "*" for any
 	Root      string   // folder of files to serve; empty: none
 	Advertise []string // where clients find the server, each "host:port" or "host:port=weight"; see Places
+
+	// TrustedProxies are networks, such as "10.0.0.0/8" or "192.0.2.1", whose hosts are believed in what they say of those
+	// whose requests they pass on; see Proxies.
+	TrustedProxies []string
 }
 
 // WebWX says who may use the server by the Web WeChat protocol.

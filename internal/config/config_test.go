@@ -82,6 +82,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 		TLS:          TLS{Cert: "a.pem", Key: "b.pem", AllowPlain: true},
 		HTTP: HTTP{
 			Origins: []string{"https://chat.example.com", "*"}, Root: "public", Advertise: []string{"chat.example.com:8080=2"},
+			TrustedProxies: []string{"10.0.0.0/8", "2001:db8::1"},
 		},
 		WebWX:     WebWX{Access: AccessOn, Connect: true},
 		Messages:  Messages{ContactsOnly: true, RecallWindow: 90 * time.Second},
@@ -153,6 +154,10 @@ func TestWellKnownPorts(t *testing.T) {
 
 func TestPlaces(t *testing.T) {
 	t.Parallel()
+	proxies, err := HTTP{TrustedProxies: []string{"10.1.2.3/8", "2001:db8::1"}}.Proxies()
+	if err != nil || len(proxies) != 2 || proxies[0].String() != "10.0.0.0/8" || proxies[1].String() != "2001:db8::1/128" {
+		t.Errorf("the proxies are %v, %v", proxies, err)
+	}
 	got, err := HTTP{Advertise: []string{"chat.example.com:8080", "[2001:db8::1]:443=7"}}.Places()
 	want := []Place{{"chat.example.com", 8080, 1}, {"2001:db8::1", 443, 7}}
 	if err != nil || !slices.Equal(got, want) {
@@ -201,6 +206,7 @@ func TestFaultsOfTheFile(t *testing.T) {
 		{"address twice", "listen = [\":80\", \":81\", \":80\"]", ":1", `listen: ":80" stands twice`, "once"},
 		{"origin with a path", "[http]\norigins = [\"https://a.example/\"]", ":2", `http.origins: "https://a.example/" is no origin`, "SCHEME://HOST"},
 		{"origin without a scheme", "[http]\norigins = [\"a.example\"]", ":2", `http.origins: "a.example" is no origin`, "SCHEME://HOST"},
+		{"proxies of no network", "[http]\ntrusted_proxies = [\"10.0.0.0/33\"]", ":2", `http.trusted_proxies: "10.0.0.0/33" is no network`, "a single address"},
 		{"place without a port", "[http]\nadvertise = [\"a.example\"]", ":2", `http.advertise: "a.example": missing port in address`, "HOST:PORT"},
 		{"place without a host", "[http]\nadvertise = [\":80\"]", ":2", `http.advertise: ":80": a client needs both a host and a port`, "HOST:PORT"},
 		{"any port", "[http]\nadvertise = [\"a:0\"]", ":2", `http.advertise: "a:0": a client needs both a host and a port`, "HOST:PORT"},

@@ -133,6 +133,10 @@ func (l *loader) check() {
 		l.fault(0, l.where("http.advertise"), `a place is HOST:PORT or HOST:PORT=WEIGHT, such as "chat.example.com:8080" or "203.0.113.7:443=2"`,
 			"http.advertise: %v", err)
 	}
+	if _, err := c.HTTP.Proxies(); err != nil {
+		l.fault(0, l.where("http.trusted_proxies"), `a network is "10.0.0.0/8", "2001:db8::/32" or a single address`,
+			"http.trusted_proxies: %v", err)
+	}
 	for _, origin := range c.HTTP.Origins {
 		if !isOrigin(origin) {
 			l.fault(0, l.where("http.origins"), `an origin is SCHEME://HOST or SCHEME://HOST:PORT, such as "https://chat.example.com", or "*" for any`,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -24,6 +25,22 @@ func (h HTTP) Places() ([]Place, error) {
 			return nil, fmt.Errorf("%q: %w", text, err)
 		}
 		list[i] = p
+	}
+	return list, nil
+}
+
+// Proxies reads TrustedProxies.
+func (h HTTP) Proxies() ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, len(h.TrustedProxies))
+	for i, text := range h.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if addr, single := netip.ParseAddr(text); single == nil {
+			p, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network", text)
+		}
+		list[i] = p.Masked()
 	}
 	return list, nil
 }

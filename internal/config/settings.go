@@ -96,6 +96,9 @@ var table = []row{
 	{"http.advertise", "Where clients find this server, for the list of addresses that they keep: \"chat.example.com:8080\", or with a\n" +
 		"weight, \"203.0.113.7:443=2\". Empty: under the name that they have used, at the ports of listen.",
 		func(c *Config) value { return listValue{&c.HTTP.Advertise} }},
+	{"http.trusted_proxies", "Networks of the reverse proxies that are believed in X-Forwarded-For, X-Forwarded-Proto and Forwarded:\n" +
+		"\"10.0.0.0/8\", \"127.0.0.1\". They have to set these fields themselves. Empty: nobody is believed.",
+		func(c *Config) value { return listValue{&c.HTTP.TrustedProxies} }},
 
 	{"webwx.access", "Who may use this server by the Web WeChat protocol: off, loopback or on.\n" +
 		"off: nobody; loopback: this machine; on: everybody who can reach it.",

@@ -3,6 +3,7 @@ package gate
 import (
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
 )
@@ -103,7 +104,7 @@ func (c *conn) peer() Peer {
 // single addresses mean nothing.
 func (c *conn) network() (netip.Addr, bool) {
 	addr := c.addr().Addr()
-	if !addr.IsValid() || addr.IsLoopback() {
+	if !addr.IsValid() || addr.IsLoopback() || slices.ContainsFunc(c.s.cfg.Uncounted, containing(addr)) {
 		return netip.Addr{}, false
 	}
 	if addr.Is6() {
@@ -114,6 +115,10 @@ func (c *conn) network() (netip.Addr, bool) {
 		addr = prefix.Addr()
 	}
 	return addr, true
+}
+
+func containing(addr netip.Addr) func(netip.Prefix) bool {
+	return func(p netip.Prefix) bool { return p.Contains(addr) }
 }
 
 // register counts c in, or says what keeps it out.

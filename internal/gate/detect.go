@@ -52,7 +52,7 @@ func (d *detector) Data(now time.Time, p []byte) {
 		c, by := d.done()
 		l := &longLink{conn: c, carrier: by}
 		by.Become(l)
-		l.start(c.inside(speaksTCP, speaksTLS))
+		l.start(c.inside(speaksTCP, speaksTLS), nil)
 		l.Data(now, p)
 	case first == firstTLS && d.s.cfg.TLS != nil && !d.tls:
 		c, first := d.conn, bytes.Clone(p)

@@ -24,9 +24,15 @@ type Peer struct {
 	Addr      netip.AddrPort // remote address, IPv4 never in its IPv6-mapped form; the zero value on a unix socket
 	Transport Transport
 	Secure    bool // nobody on the way can read along: TLS, loopback or a unix socket
-	TLS       bool // came by a TLS handshake with this server
+	TLS       bool // came by a TLS handshake, with this server or with a proxy that is believed
 	Loopback  bool // the remote address is one of this machine's loopback addresses
 	Operator  bool // came by the operator's unix socket, which only the server's own user can open
+}
+
+// Behind returns the peer that a proxy, p, speaks for.
+func (p Peer) Behind(addr netip.Addr, secure bool) Peer {
+	p.Addr, p.Secure, p.TLS, p.Loopback = netip.AddrPortFrom(addr, 0), secure, secure, false
+	return p
 }
 
 // Transport names how a connection arrived: a label of metrics and a field of logs.

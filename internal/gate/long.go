@@ -27,14 +27,14 @@ var _ Link = (*longLink)(nil)
 
 var decoders = sync.Pool{New: func() any { return new(wire.Decoder) }}
 
-// start opens the session.
-func (l *longLink) start(t transport) {
+// start opens the session, of a client behind the connection if there is one.
+func (l *longLink) start(t transport, behind *client) {
 	c := l.conn
 	if c.operator && t == speaksTCP {
 		t = speaksUnix
 	}
 	c.is(t)
-	l.session = c.s.cfg.Open(l, c.peer())
+	l.session = c.s.cfg.Open(l, behind.of(c.peer()))
 	c.begin(l)
 }
 

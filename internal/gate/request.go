@@ -2,6 +2,7 @@ package gate
 
 import (
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
@@ -35,7 +36,7 @@ func (h *httpLink) leave(func(Session)) { h.http.Leave() }
 func (h *httpLink) Route(x *http1.Exchange) {
 	s := h.conn.s
 	if s.cfg.Route != nil {
-		s.cfg.Route(&Request{x, h.conn})
+		s.cfg.Route(&Request{Exchange: x, conn: h.conn})
 	}
 	if !x.Settled() && s.http != nil {
 		x.HandOver()
@@ -48,11 +49,30 @@ func (h *httpLink) Take(rw net.Conn, first []byte) { h.conn.s.http.take(h.conn, 
 // Request is an HTTP request that is to be settled, or to be left to net/http. It is valid during the call only.
 type Request struct {
 	*http1.Exchange
-	conn *conn
+	conn   *conn
+	client *client
+}
+
+// client is who has sent requests over a connection of a proxy.
+type client struct {
+	addr   netip.Addr
+	secure bool
 }
 
 // Peer is who sent the request.
-func (r *Request) Peer() Peer { return r.conn.peer() }
+func (r *Request) Peer() Peer { return r.client.of(r.conn.peer()) }
+
+// Behind says that a proxy, which is believed, has passed on the request of somebody else, and whether nobody on the way
+// to the proxy can have read along.
+func (r *Request) Behind(addr netip.Addr, secure bool) { r.client = &client{addr, secure} }
+
+// of returns what is known of a client whose proxy is p. nil: p is no proxy.
+func (c *client) of(p Peer) Peer {
+	if c == nil {
+		return p
+	}
+	return p.Behind(c.addr, c.secure)
+}
 
 // Subprotocols of the long link over WebSocket, the better one first.
 const (
@@ -80,7 +100,7 @@ func (r *Request) OpenLink(a *ws.Acceptor) error {
 				l.socket = socket
 				return (*linkReceiver)(l)
 			})
-		l.start(r.conn.inside(speaksWS, speaksWSS))
+		l.start(r.conn.inside(speaksWS, speaksWSS), r.client)
 		return h
 	})
 }

@@ -31,6 +31,9 @@ type Config struct {
 	// or net/http: upgrades to WebSocket above all. It must not wait. nil settles none.
 	Route func(*Request)
 
+	// Uncounted are the networks to which Limits.PerAddress does not apply: proxies, behind which are many.
+	Uncounted []netip.Prefix
+
 	Carrier Carrier               // of plain TCP connections; empty stands for DefaultCarrier
 	Limits  Limits                // the zero value stands for DefaultLimits
 	Log     *slog.Logger          // without it nothing is logged
