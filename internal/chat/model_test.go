@@ -284,6 +284,39 @@ func (m *model) texts(c hongyan.ConversationID, pick func(o hongyan.Ordinal) boo
 	return list
 }
 
+// newest is the text of the last message that u sees of a conversation, empty if there is none.
+func (m *model) newest(u hongyan.UserID, c hongyan.ConversationID) string {
+	v := m.view(u, c)
+	texts := m.texts(c, func(o hongyan.Ordinal) bool { return m.visible(c, v, o) && !v.removed[o] })
+	if len(texts) == 0 {
+		return ""
+	}
+	return texts[len(texts)-1]
+}
+
+// readers is who has received and read a message, if u may know.
+func (m *model) readers(u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) (n Readers, allowed bool) {
+	members := m.members(c)
+	if v := m.view(u, c); v == nil || !slices.Contains(members, u) || !m.visible(c, v, o) {
+		return n, false
+	}
+	slices.Sort(members)
+	for _, p := range members {
+		v := m.view(p, c)
+		if p == m.message(c, o).from || v.joined >= o {
+			continue
+		}
+		if v.delivered >= o {
+			n.Delivered++
+		}
+		if v.read >= o {
+			n.Read++
+			n.Names = append(n.Names, p)
+		}
+	}
+	return n, true
+}
+
 // keeps reports whether a message was recalled when u, who had got it, was out of reach.
 func (m *model) keeps(u hongyan.UserID, c hongyan.ConversationID, o hongyan.Ordinal) bool {
 	return m.message(c, o).kept[u]

@@ -88,6 +88,7 @@ func (r *random) check(d *device) {
 	r.checkMessages(d)
 	r.checkConversations(d)
 	r.checkReceipts(d)
+	r.checkReaders(d)
 	r.checkStates(d)
 	if r.t.Failed() {
 		r.t.Fatalf("%s, device %d, differs from the model", d.name, d.Device)
@@ -149,8 +150,14 @@ func (r *random) checkConversations(d *device) {
 			}
 		}
 	}
-	if got := len(d.list()); got != min(len(recent), WindowSize) {
-		r.t.Errorf("%s lists %d conversations, want %d", d.name, got, len(recent))
+	list := d.list()
+	if len(list) != min(len(recent), WindowSize) {
+		r.t.Errorf("%s lists %d conversations, want %d", d.name, len(list), len(recent))
+	}
+	for _, c := range list {
+		if got, want := c.LastMessage, r.m.newest(d.User, c.ID); got == nil && want != "" || got != nil && textsOf([]*hongyan.Message{got})[0] != want {
+			r.t.Errorf("%s sees %+v as the last of %s, want %q", d.name, got, c.ID, want)
+		}
 	}
 }
 
@@ -167,6 +174,19 @@ func (r *random) checkReceipts(d *device) {
 		}
 		if _, told := r.m.people[d.User].told[k]; !told {
 			r.t.Errorf("%s has the receipt %+v of a reader who read nothing of its", d.name, got)
+		}
+	}
+}
+
+// checkReaders asks how many have received and read a message of each conversation.
+func (r *random) checkReaders(d *device) {
+	for c := range r.m.people[d.User].views {
+		o := r.ordinal(c)
+		want, allowed := r.m.readers(d.User, c, o)
+		got, err := d.readers(c, o)
+		slices.Sort(got.Names)
+		if (err == nil) != allowed || got.Delivered != want.Delivered || got.Read != want.Read || !slices.Equal(got.Names, want.Names) {
+			r.t.Errorf("%s is told %+v, %v of the readers of %s/%d, want %+v, %v", d.name, got, err, c, o, want, allowed)
 		}
 	}
 }
@@ -210,6 +230,9 @@ func (r *random) checkWholeGroup(d *device, g hongyan.GroupID, group *modelGroup
 	roles := map[hongyan.UserID]hongyan.Role{}
 	for _, m := range whole.Members {
 		roles[m.User] = m.Role
+		if want := group.muted[m.User]; m.MutedUntilMS != want {
+			r.t.Errorf("%s sees %d muted in %d until %d, want %d", d.name, m.User, g, m.MutedUntilMS, want)
+		}
 	}
 	var asking []hongyan.UserID
 	for _, p := range whole.Asking {
