@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { Client, Transport } from '../src/index.js';
-import { everything, heard, inStep, register } from './clients.js';
+import { type Client, open, type Transport } from '../src/index.js';
+import { assertAsOnServer, everything, heard, inStep, nodeOptions, register } from './clients.js';
 import { Server, until } from './server.js';
 
 let server: Server;
@@ -64,7 +64,6 @@ test('a typing signal arrives by WebSocket and by events', async () => {
 
 test('a login by code', async () => {
   const alice = clients[0]!;
-  const { open } = await import('../src/index.js');
   const other = await open({ url: server.url, transports: ['longpoll'] });
   clients.push(other);
   const states: string[] = [];
@@ -96,8 +95,6 @@ test('a refusal is an error with the code of the server', async () => {
 
 test('a new device is brought what was there before it, and none of it is news', async () => {
   const alice = clients[0]!;
-  const { open } = await import('../src/index.js');
-  const { nodeOptions } = await import('./clients.js');
   const conversations: string[] = [];
   for (let g = 0; g < 60; g++) conversations.push((await alice.createGroup({ title: `group ${g}` })).conversation);
   const all = conversations.flatMap((conversation, i) =>
@@ -106,7 +103,7 @@ test('a new device is brought what was there before it, and none of it is news',
   await Promise.all(all);
   const fresh = await open({ url: server.url, ...nodeOptions });
   clients.push(fresh);
-  fresh.on('message', () => assert.fail('it is old'));
+  const deafen = fresh.on('message', () => assert.fail('it is old'));
   await fresh.login({ name: alice.me!.name, password: `${alice.me!.name}-secret` });
   await inStep(fresh);
   await inStep(alice);
@@ -119,4 +116,31 @@ test('a new device is brought what was there before it, and none of it is news',
   }
   assert.equal(fresh.groups.size, alice.groups.size);
   assert.equal(fresh.me?.displayName, alice.me?.displayName);
+  deafen();
+});
+
+test('what a client works out is what the server says', async () => {
+  const [alice, bob] = clients as [Client, Client];
+  const group = await alice.createGroup({ title: 'geese', users: [bob.me!.user] });
+  const conversation = group.conversation;
+  await until('bob is in', () => bob.conversations.has(conversation));
+  for (let round = 0; round < 40; round++) {
+    const [from, to] = round % 3 === 0 ? [bob, alice] : [alice, bob];
+    const { ordinal } = await from.send({ conversation }, { text: `round ${round}` }).acknowledged;
+    if (round % 5 === 0) await from.recall(conversation, ordinal);
+    if (round % 7 === 0) to.markRead(conversation, ordinal);
+    if (round % 11 === 0) await to.remove(conversation, [ordinal]);
+    if (round === 20) await to.clearHistory(conversation, ordinal);
+    if (round === 25) await to.setConversation(conversation, { pinned: true, muted: true });
+    if (round === 30) await alice.setGroup(group.id, { title: 'wild geese' });
+    if (round === 35) await to.setConversation(conversation, { hidden: true });
+  }
+  for (const c of [alice, bob]) {
+    await until('all marks are told', async () => {
+      await inStep(c);
+      return assertAsOnServer(c).then(() => true, () => false);
+    });
+    await assertAsOnServer(c);
+  }
+  assert.equal(bob.groups.get(group.id)?.title, 'wild geese');
 });

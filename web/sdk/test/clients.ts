@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { WebSocket } from 'ws';
-import { type Client, open, type Options, type StoredMessage } from '../src/index.js';
+import { type Client, type Conversation, open, type Options, type StoredMessage } from '../src/index.js';
 import { until } from './server.js';
 
 /** Node 20 has no WebSocket of its own. */
@@ -33,4 +34,15 @@ export async function everything(c: Client, conversation: string): Promise<Store
     all.push(...(await c.messages(conversation, { from: String(from), to: String(from + 199) })));
   }
   return all;
+}
+
+/** What a client has worked out of its conversations must be what the server says of them. */
+export async function assertAsOnServer(c: Client): Promise<void> {
+  const { conversations } = await c.request('Conversations', { limit: 200 });
+  const parts = (s: Conversation) => ({
+    last: s.last, read: s.read, unread: s.unread, title: s.title, pinned: s.pinned, muted: s.muted, hidden: s.hidden,
+    delivered: s.delivered, peerRead: s.peerRead, left: s.left, cleared: s.cleared,
+  });
+  assert.ok(conversations.length > 0);
+  for (const s of conversations) assert.deepEqual(parts(c.conversations.get(s.id)!), parts(s), s.id);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Transport } from '../src/index.js';
-import { everything, heard, inStep, nodeOptions, register } from './clients.js';
+import { assertAsOnServer, everything, heard, inStep, nodeOptions, register } from './clients.js';
 import { open } from '../src/index.js';
 import { Server, sleep, until } from './server.js';
 
@@ -48,6 +48,7 @@ for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
         assert.equal(c.outbox(conversation).length, 0);
       }
       assert.equal(bob.conversations.get(conversation)?.unread, texts.length + 1);
+      await assertAsOnServer(bob);
     } finally {
       await alice.close();
       await bob.close();

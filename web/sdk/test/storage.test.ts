@@ -59,6 +59,20 @@ for (const [kind, open] of Object.entries(kinds)) {
   });
 }
 
+test('IndexedDB: a database that was deleted under it is made anew', async () => {
+  const s = await openIndexedDb('deleted');
+  await s.write({ writes: [{ table: 'drafts', key: 'a', value: 'x' }] });
+  await new Promise((resolve, reject) => {
+    const request = indexedDB.deleteDatabase('deleted');
+    request.onsuccess = resolve;
+    request.onerror = reject;
+  });
+  assert.equal(await s.get('drafts', 'a'), undefined);
+  await s.write({ writes: [{ table: 'drafts', key: 'b', value: 'y' }] });
+  assert.equal(await s.get('drafts', 'b'), 'y');
+  await s.close();
+});
+
 test('file: what a crash has cut off or spoilt is not there, and what came before is', async () => {
   const path = join(folder, 'b');
   const put = (s: Storage, n: number) => s.write({ writes: [{ table: 'drafts', key: `k${n}`, value: 'x'.repeat(n) }] });

@@ -6,31 +6,47 @@ const schemaVersion = 1;
 
 /** Opens the storage of a name in IndexedDB. Several may be open at a time; only one should write. */
 export async function openIndexedDb(name: string): Promise<Storage> {
-  const request = indexedDB.open(name, schemaVersion);
-  request.onupgradeneeded = () => {
-    for (const table of tables) request.result.createObjectStore(table);
-  };
-  return new IndexedDbStorage(await result(request));
+  const storage = new IndexedDbStorage(name);
+  await storage.ready;
+  return storage;
 }
 
 class IndexedDbStorage implements Storage {
-  constructor(private readonly db: IDBDatabase) {
+  /** The open database; another one after the browser has closed it, as when a person clears the data of the site. */
+  ready: Promise<IDBDatabase>;
+
+  constructor(private readonly name: string) {
+    this.ready = this.open();
+  }
+
+  private async open(): Promise<IDBDatabase> {
+    const request = indexedDB.open(this.name, schemaVersion);
+    request.onupgradeneeded = () => {
+      for (const table of tables) request.result.createObjectStore(table);
+    };
+    const db = await result(request);
+    const reopen = () => {
+      this.ready = this.open();
+      this.ready.catch(() => undefined); // whoever uses it is told
+    };
     // A page that wants to change the schema or delete the database must not wait for this one.
-    db.onversionchange = () => db.close();
+    db.onversionchange = () => (db.close(), reopen());
+    db.onclose = reopen;
+    return db;
   }
 
   async all(table: Table): Promise<[string, unknown][]> {
-    const store = this.read(table);
+    const store = await this.read(table);
     const [keys, values] = await Promise.all([result(store.getAllKeys()), result(store.getAll())]);
     return keys.map((key, i) => [key as string, values[i]]);
   }
 
   async get(table: Table, key: string): Promise<unknown> {
-    return result(this.read(table).get(key));
+    return result((await this.read(table)).get(key));
   }
 
   async range(table: Table, from: string, to: string, limit: number, last = false): Promise<unknown[]> {
-    const store = this.read(table);
+    const store = await this.read(table);
     const bounds = IDBKeyRange.bound(from, to);
     if (!last) return result(store.getAll(bounds, limit));
     const values: unknown[] = [];
@@ -51,7 +67,7 @@ class IndexedDbStorage implements Storage {
     const used = new Set<Table>(batch.writes.map((w) => w.table));
     if (batch.expect !== undefined) used.add('meta');
     if (used.size === 0) return;
-    const transaction = this.begin([...used], 'readwrite');
+    const transaction = await this.begin([...used], 'readwrite');
     const done = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onabort = () => reject(asError(transaction.error, 'Storage'));
@@ -74,17 +90,17 @@ class IndexedDbStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    this.db.close();
+    (await this.ready).close();
   }
 
-  private read(table: Table): IDBObjectStore {
-    return this.begin([table], 'readonly').objectStore(table);
+  private async read(table: Table): Promise<IDBObjectStore> {
+    return (await this.begin([table], 'readonly')).objectStore(table);
   }
 
-  private begin(names: Table[], mode: IDBTransactionMode): IDBTransaction {
+  private async begin(names: Table[], mode: IDBTransactionMode): Promise<IDBTransaction> {
     try {
-      // What was acknowledged to the server must be on the disk.
-      return this.db.transaction(names, mode, { durability: mode === 'readwrite' ? 'strict' : 'default' });
+      // What is acknowledged to the server must be on the disk.
+      return (await this.ready).transaction(names, mode, { durability: mode === 'readwrite' ? 'strict' : 'default' });
     } catch (e) {
       throw asError(e, 'Storage');
     }
