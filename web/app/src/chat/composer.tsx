@@ -1,4 +1,4 @@
-import type { ConversationState, Id } from '@hongyan/sdk'
+import type { ConversationState } from '@hongyan/sdk'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { t } from '../i18n'
 import { client } from '../state/client'
@@ -8,7 +8,8 @@ import { IconButton } from '../ui/button'
 import { toast } from '../ui/toast'
 import { replyingTo } from './actions'
 import { excerptOf } from './excerpt'
-import { candidatesFor, MentionList, type Candidate, wordBefore } from './mention'
+import { filesOf, sendFiles, Uploads } from './uploads'
+import { candidatesFor, everybody, MentionList, type Candidate, wordBefore } from './mention'
 
 const longestText = 64 * 1024 // bytes, by the protocol
 const highest = 200 // pixels, before the text scrolls
@@ -144,7 +145,9 @@ export function Composer({ conversation: c, name }: ComposerProps) {
         </div>
       )}
       {candidates.length > 0 && <MentionList list={candidates} chosen={chosen} onChoose={mention} />}
+      <Uploads conversation={c.id} />
       <div class="composer-line">
+        <AttachButton conversation={c.id} />
         <textarea
           ref={field}
           rows={1}
@@ -167,6 +170,12 @@ export function Composer({ conversation: c, name }: ComposerProps) {
             setTimeout(() => (composing.current = false))
           }}
           onKeyDown={keyDown}
+          onPaste={(e) => {
+            const files = filesOf(e.clipboardData)
+            if (files.length === 0) return
+            e.preventDefault()
+            sendFiles(c.id, files)
+          }}
           onBlur={() => setCandidates([])}
         />
         <IconButton class="send" icon="send" label={t('send')} disabled={text.trim() === ''} onClick={send} />
@@ -175,5 +184,15 @@ export function Composer({ conversation: c, name }: ComposerProps) {
   )
 }
 
-/** Stands for everybody in a list of mentions. */
-export const everybody: Id = '0'
+function AttachButton({ conversation }: { conversation: string }) {
+  const field = useRef<HTMLInputElement>(null)
+  return (
+    <>
+      <IconButton icon="attach" label={t('attach')} onClick={() => field.current?.click()} />
+      <input ref={field} type="file" multiple hidden onChange={(e) => {
+        sendFiles(conversation, e.currentTarget.files ?? [])
+        e.currentTarget.value = ''
+      }} />
+    </>
+  )
+}

@@ -11,11 +11,11 @@ const longest = 200
 export function excerptOfContent(c: Outgoing['content'], from = ''): string {
   const text =
     c.text !== undefined ? c.text
-    : c.image ? `[${t('image')}] ${c.caption}`
-    : c.voice ? `[${t('voice')}] ${c.caption}`
-    : c.video ? `[${t('video')}] ${c.caption}`
-    : c.file ? `[${t('file')}] ${c.file.name || c.caption}`
-    : c.location ? `[${t('location')}] ${c.location.name || c.caption}`
+    : c.image ? `[${t('image')}] ${c.caption ?? ''}`
+    : c.voice ? `[${t('voice')}] ${c.caption ?? ''}`
+    : c.video ? `[${t('video')}] ${c.caption ?? ''}`
+    : c.file ? `[${t('file')}] ${c.file.name || c.caption || ''}`
+    : c.location ? `[${t('location')}] ${c.location.name || c.caption || ''}`
     : c.notice ? noticeText(c.notice, from)
     : c.caption || `[${t('customMessage')}]`
   return text.slice(0, longest).replace(/\s+/g, ' ').trim()

@@ -8,6 +8,9 @@ import { OutgoingRow, Row } from './row'
 import { rowsOf } from './rows'
 import { spanOf, type Timeline } from './timeline'
 
+// With fewer unread messages than this, the first of them is hardly out of sight.
+const worthJump = 10
+
 interface MessageListProps {
   conversation: ConversationState
   timeline: Timeline
@@ -25,6 +28,8 @@ export function MessageList({ conversation: c, timeline, outbox, unreadFrom, tar
   const scroll = useMemo(() => new Scroll(span, unreadFrom > 0 ? unreadFrom : undefined), [timeline])
   const [, render] = useState(0)
   const [flash, setFlash] = useState(0)
+  const [unreadAtFirst] = useState(c.unread)
+  const [jumped, setJumped] = useState(false)
   scroll.setSpan(span)
   void timeline.version.value
   const range = scroll.range()
@@ -84,10 +89,13 @@ export function MessageList({ conversation: c, timeline, outbox, unreadFrom, tar
         {outbox.map((o) => <OutgoingRow key={o.clientId} message={o} />)}
         <div class="messages-end" />
       </div>
-      {unreadFrom > 0 && scroll.above(unreadFrom) && (
-        <button type="button" class="jump up" onClick={() => scroll.goTo(unreadFrom)}>
+      {unreadAtFirst >= worthJump && !jumped && scroll.above(unreadFrom) && (
+        <button type="button" class="jump up" onClick={() => {
+          setJumped(true)
+          scroll.goTo(unreadFrom)
+        }}>
           <Icon name="up" size={16} />
-          {t('toUnread', { n: Math.max(1, c.unread) })}
+          {t('toUnread', { n: unreadAtFirst })}
         </button>
       )}
       {!scroll.atEnd && (

@@ -8,7 +8,8 @@ import { Icon } from '../ui/icon'
 import { publicName } from './text'
 
 const shown = 6
-const everybody: Id = '0'
+/** Stands for everybody in a list of mentions. */
+export const everybody: Id = '0'
 
 /** Somebody who can be mentioned: the public name goes into the text, the private one helps to find them. */
 export interface Candidate {

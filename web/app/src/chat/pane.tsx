@@ -21,12 +21,14 @@ import { MessageList } from './list'
 import { loadMembers } from './mention'
 import { ReadersDialog } from './readers'
 import { Timeline } from './timeline'
+import { filesOf, sendFiles } from './uploads'
 
 /** An open conversation: its head, its messages, and where one writes. */
 export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
   const c = conversationOf(id)
   const timeline = useMemo(() => new Timeline(id), [id])
   const [details, setDetails] = useState(false)
+  const [dropping, setDropping] = useState(false)
   const [unreadFrom] = useState(() => (c && c.unread > 0 ? Math.max(Number(c.read), Number(c.joined), Number(c.cleared)) + 1 : 0))
   const target = useMemo(() => (at && /^\d+$/.test(at) ? { ordinal: Number(at) } : undefined), [at])
   useEffect(() => () => timeline.close(), [timeline])
@@ -41,7 +43,24 @@ export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
   const face = faceOf(c)
   return (
     <div class={details ? 'chat with-details' : 'chat'}>
-      <div class="chat-main">
+      <div
+        class="chat-main"
+        data-drop={dropping || undefined}
+        data-hint={t('dropFiles')}
+        onDragOver={(e) => {
+          if (!e.dataTransfer?.types.includes('Files')) return
+          e.preventDefault()
+          setDropping(true)
+        }}
+        onDragLeave={(e) => {
+          if (!e.currentTarget.contains(e.relatedTarget as Node | null)) setDropping(false)
+        }}
+        onDrop={(e) => {
+          e.preventDefault()
+          setDropping(false)
+          sendFiles(id, filesOf(e.dataTransfer))
+        }}
+      >
         <header class="pane-head chat-head">
           <IconButton class="phone-only" icon="back" label={t('back')} onClick={() => goUp({ page: 'chats' })} />
           <button type="button" class="chat-title" aria-expanded={details} onClick={() => setDetails(!details)}>

@@ -47,13 +47,17 @@ export class Scroll {
     this.heights.grow(span.last - span.first + 1)
   }
 
-  /** The ordinals to render. */
+  /** The ordinals to render; whoever asks renders them. */
   range(): { from: number; to: number } {
-    if (this.heights.count === 0) return (this.shown = { from: this.base, to: this.base - 1 })
+    return (this.shown = this.wanted())
+  }
+
+  private wanted(): { from: number; to: number } {
+    if (this.heights.count === 0) return { from: this.base, to: this.base - 1 }
     const top = this.top()
     const from = this.heights.at(Math.max(0, top - overscan))
     const to = Math.min(this.heights.at(top + this.viewport + overscan), from + rowsAtOnce)
-    return (this.shown = { from: this.base + from, to: this.base + to })
+    return { from: this.base + from, to: this.base + to }
   }
 
   /** The highest ordinal that has been in sight since the conversation was opened. */
@@ -129,10 +133,8 @@ export class Scroll {
     }
     this.look(el)
     // What was measured may leave a part of the view without rows.
-    const { from, to } = this.shown
-    const wanted = this.range()
-    if (wanted.from < from || wanted.to > to) this.render()
-    else this.shown = { from, to }
+    const wanted = this.wanted()
+    if (wanted.from < this.shown.from || wanted.to > this.shown.to) this.render()
   }
 
   private scrolled(): void {
@@ -140,11 +142,10 @@ export class Scroll {
     if (!el || !this.track(el)) return
     this.look(el)
     const { from, to } = this.shown
-    const wanted = this.range()
+    const wanted = this.wanted()
     // A few rows more or less at an edge are not worth rendering anew, except at the ends.
     const near = (a: number, b: number, end: number) => a === b || (Math.abs(a - b) < slack && a !== end)
-    if (near(wanted.from, from, this.base) && near(wanted.to, to, this.span.last)) this.shown = { from, to }
-    else this.render()
+    if (!near(wanted.from, from, this.base) || !near(wanted.to, to, this.span.last)) this.render()
   }
 
   /**

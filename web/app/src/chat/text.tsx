@@ -62,8 +62,16 @@ export function publicName(user: Id): string {
   return p?.displayName || p?.name || ''
 }
 
-// Longer texts are cut until somebody wants all of them: 64 KiB may be one message.
-const shownLength = 2400
+// Longer texts are folded until somebody wants all of them: 64 KiB may be one message, and all of it line feeds.
+const foldedLength = 2400
+const foldedLines = 24
+
+function isLong(text: string): boolean {
+  if (text.length > foldedLength) return true
+  let lines = 0
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++
+  return lines > foldedLines
+}
 
 interface MessageTextProps {
   text: string
@@ -74,26 +82,24 @@ interface MessageTextProps {
 /** The text of a message, with links and mentions, cut if it is very long. */
 export function MessageText({ text, mentions = [], mentionAll }: MessageTextProps) {
   const [whole, setWhole] = useState(false)
-  const shown = whole || text.length <= shownLength * 1.2 ? text : text.slice(0, shownLength)
+  const folded = !whole && isLong(text)
+  const shown = folded ? text.slice(0, foldedLength) : text
   const named = mentions.map((user) => ({ user, name: publicName(user) }))
   if (mentionAll) named.push({ user: '0', name: t('mentionEverybody') })
   return (
-    <div class="message-text" dir="auto">
-      {partsOf(shown, named).map((part, i) =>
-        part.kind === 'link' ? (
-          <a key={i} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer nofollow">{part.text}</a>
-        ) : part.kind === 'mention' ? (
-          <bdi key={i} class={part.user === me.value?.user || part.user === '0' ? 'mention me' : 'mention'}>{part.text}</bdi>
-        ) : (
-          part.text
-        ),
-      )}
-      {shown !== text && (
-        <>
-          …{' '}
-          <button type="button" class="link" onClick={() => setWhole(true)}>{t('showFull')}</button>
-        </>
-      )}
-    </div>
+    <>
+      <div class={folded ? 'message-text folded' : 'message-text'} dir="auto">
+        {partsOf(shown, named).map((part, i) =>
+          part.kind === 'link' ? (
+            <a key={i} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer nofollow">{part.text}</a>
+          ) : part.kind === 'mention' ? (
+            <bdi key={i} class={part.user === me.value?.user || part.user === '0' ? 'mention me' : 'mention'}>{part.text}</bdi>
+          ) : (
+            part.text
+          ),
+        )}
+      </div>
+      {folded && <button type="button" class="link unfold" onClick={() => setWhole(true)}>{t('showFull')}</button>}
+    </>
   )
 }

@@ -85,6 +85,7 @@ export const en = {
   noConversations: 'No conversations yet',
   noConversationsText: 'Find somebody by their account name, or make a group.',
   noConversationOpen: 'Choose a conversation',
+  noContactOpen: 'Choose a contact',
   noConversationOpenText: 'Or press Ctrl+K to find people, groups and messages.',
   filterConversations: 'Search',
   unreadCount: ['{n} unread message', '{n} unread messages'],

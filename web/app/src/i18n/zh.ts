@@ -82,6 +82,7 @@ export const zh: Record<Key, Text> = {
   noConversations: '还没有会话',
   noConversationsText: '通过账号名找人，或者新建一个群聊。',
   noConversationOpen: '选择一个会话',
+  noContactOpen: '选择一位联系人',
   noConversationOpenText: '也可以按 Ctrl+K 查找联系人、群聊和消息。',
   filterConversations: '搜索',
   unreadCount: '{n} 条未读消息',

@@ -31,7 +31,7 @@ export function Shell() {
       ) : r.page === 'contacts' ? (
         <>
           <ContactsPane open={r.user} />
-          <main class="pane main">{r.user ? <ContactCard key={r.user} user={r.user} /> : <Nothing icon="people" />}</main>
+          <main class="pane main">{r.user ? <ContactCard key={r.user} user={r.user} /> : <Nothing icon="people" title={t('noContactOpen')} />}</main>
         </>
       ) : (
         <>
@@ -40,7 +40,7 @@ export function Shell() {
             {r.page === 'chats' && r.conversation ? (
               <ChatPane key={r.conversation} id={r.conversation} at={r.at} />
             ) : (
-              <Nothing icon="chat" />
+              <Nothing icon="chat" title={t('noConversationOpen')} />
             )}
           </main>
         </>
@@ -51,8 +51,8 @@ export function Shell() {
   )
 }
 
-function Nothing({ icon }: { icon: IconName }) {
-  return <Empty icon={icon} title={t('noConversationOpen')} text={t('noConversationOpenText')} />
+function Nothing({ icon, title }: { icon: IconName; title: string }) {
+  return <Empty icon={icon} title={title} text={t('noConversationOpenText')} />
 }
 
 function Navigation() {
