@@ -102,7 +102,7 @@ function FileCard({ media, kind }: { media: AnyMedia; kind: string }) {
 /** The message that is answered; a press goes there. */
 export function QuoteLine({ conversation, quote }: { conversation: string; quote: Partial<Quote> }) {
   return (
-    <button type="button" class="quote" aria-label={t('jumpToQuoted')}
+    <button type="button" class="quote" title={t('jumpToQuoted')}
       onClick={() => quote.ordinal && go({ page: 'chats', conversation, at: quote.ordinal }, true)}>
       <bdi class="cut quote-name">{quote.from ? nameOrYou(quote.from) : ''}</bdi>
       <bdi class="cut">{quote.excerpt}</bdi>
