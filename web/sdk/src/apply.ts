@@ -122,7 +122,7 @@ export class Applier {
   private async message(m: Message, derive: boolean, fresh: boolean): Promise<void> {
     const mine = m.from === this.me;
     // One's own that was sent from here is known already, by its acknowledgement.
-    const known = mine && (await this.find(m.conversation, m.ordinal)) !== undefined;
+    const known = fresh && mine && (await this.find(m.conversation, m.ordinal)) !== undefined;
     const stored = await this.putMessage(m);
     this.cover(m.conversation, m.ordinal, m.ordinal);
     const clientId = mine ? toHex(m.clientId) : '';

@@ -184,16 +184,18 @@ export class Leader {
 
   private async fillGaps(conversation: string, from: Id, to: Id): Promise<void> {
     for (const [first, last] of gaps(this.model.coverageOf(conversation), from, to)) {
-      let at = first;
-      while (compareIds(at, last) <= 0) {
-        const limit = Math.min(historyPage, Number(BigInt(last) - BigInt(at)) + 1);
-        const page = await this.engine.request('History', { conversation, after: addToId(at, -1), limit });
-        const messages = page.messages.filter((m) => compareIds(m.ordinal, last) <= 0);
-        const newest = messages.at(-1)?.ordinal;
-        // What is missing up to the newest was removed; so is all the rest if there is no more.
-        const until = page.more && newest !== undefined ? newest : last;
-        await this.engine.apply((a) => a.history(conversation, messages, at, until));
-        at = addToId(until, 1);
+      // Downwards: a question for what is above 0 would be one for the newest.
+      let end = last;
+      while (compareIds(first, end) <= 0) {
+        const limit = Math.min(historyPage, Number(BigInt(end) - BigInt(first)) + 1);
+        const page = await this.engine.request('History', { conversation, before: addToId(end, 1), limit });
+        const messages = page.messages.filter((m) => compareIds(m.ordinal, first) >= 0);
+        const oldest = messages[0]?.ordinal;
+        // What is missing between two was removed; so is all the rest if there is no more.
+        const begin = page.more && oldest !== undefined ? oldest : first;
+        const until = end;
+        await this.engine.apply((a) => a.history(conversation, messages, begin, until));
+        end = addToId(begin, -1);
       }
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Client, open, type Transport } from '../src/index.js';
+import { type Client, MemoryStorage, open, type Transport } from '../src/index.js';
 import { assertAsOnServer, everything, heard, inStep, nodeOptions, register } from './clients.js';
 import { Server, until } from './server.js';
 
@@ -143,4 +143,29 @@ test('what a client works out is what the server says', async () => {
     await assertAsOnServer(c);
   }
   assert.equal(bob.groups.get(group.id)?.title, 'wild geese');
+});
+
+test('what the store lacks comes from the history of the server', async () => {
+  const storage = new MemoryStorage();
+  const options = { url: server.url, ...nodeOptions, storage };
+  const writer = await register(server.url, 'writer', options);
+  const { conversation } = await writer.createGroup({ title: 'long' });
+  const count = 450;
+  await Promise.all(Array.from({ length: count }, (_, n) => writer.send({ conversation }, { text: `${n}` }).acknowledged));
+  const last = Number(writer.conversations.get(conversation)!.last);
+  await writer.remove(conversation, ['3', '300']);
+  await inStep(writer);
+  await until('they are removed', async () => (await everything(writer, conversation)).length === last - 2);
+  const before = await everything(writer, conversation);
+  await writer.close();
+  for (const table of ['messages', 'coverage'] as const) {
+    await storage.write({ writes: [{ table, from: '', to: '\uffff' }] });
+  }
+  const again = await open(options);
+  clients.push(again);
+  // In the middle first, so that both sides are missing.
+  const middle = await again.messages(conversation, { from: '190', to: '310' });
+  assert.deepEqual(middle.map((m) => m.id), before.filter((m) => +m.ordinal >= 190 && +m.ordinal <= 310).map((m) => m.id));
+  assert.deepEqual((await everything(again, conversation)).map((m) => m.id), before.map((m) => m.id));
+  assert.equal(again.cachedMessages(conversation, { from: '1', to: '200' }).length, 199);
 });

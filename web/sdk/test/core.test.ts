@@ -248,6 +248,15 @@ test('a link comes back ever more slowly, hears the server, and lengthens its be
     l.beaten(now);
   }
   assert.deepEqual(intervals, [1100, 1100, 1100, 67_100, 67_100, 67_100, 100_000]);
+  // A beat out of turn says nothing of the interval.
+  const m = new Link(() => 0);
+  m.hurry(0);
+  m.authenticated(0, hints, true, true);
+  for (let i = 0; i < 10; i++) {
+    assert.deepEqual(m.probe(i), [{ do: 'beat' }]);
+    m.beaten(i);
+  }
+  assert.equal(m.wakeAt, 9 + 1000);
   assert.deepEqual(l.ended(now, { final: true }).map((a) => a.do), ['stop']);
   assert.equal(l.wakeAt, undefined);
 });

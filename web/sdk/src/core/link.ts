@@ -41,6 +41,8 @@ export class Link {
   private beatAt = 0;
   private beating = false;
   private beats = true;
+  /** The beat is out of turn, and proves nothing of the interval. */
+  private probing = false;
   private upgradeAt: number | undefined;
   private readonly upgrade: Backoff;
   private readonly heart: Heart;
@@ -62,7 +64,10 @@ export class Link {
   /** Looks at once whether the connection is still alive, and whether a better way is open: the system reports a network. */
   probe(now: number): LinkAction[] {
     if (this.phase !== 'up') return [];
-    if (this.beats && !this.beating) this.beatAt = now;
+    if (this.beats && !this.beating) {
+      this.beatAt = now;
+      this.probing = true;
+    }
     if (this.upgradeAt !== undefined) this.upgradeAt = now;
     return this.tick(now);
   }
@@ -99,14 +104,16 @@ export class Link {
   beaten(now: number): void {
     if (!this.beating) return;
     this.beating = false;
-    this.heart.succeeded();
+    if (!this.probing) this.heart.succeeded();
+    this.probing = false;
     this.beatAt = now + this.heart.interval();
   }
 
   /** The connection is gone, or never came to be. */
   ended(now: number, e: Ending): LinkAction[] {
     if (this.phase === 'down' || this.phase === 'stopped') return [];
-    if (this.beating) this.heart.failed();
+    if (this.beating && !this.probing) this.heart.failed();
+    this.probing = false;
     if (this.phase === 'up' && now - this.upSince >= stableAfterMs) this.retry.reset();
     this.beating = false;
     this.upgradeAt = undefined;
