@@ -91,7 +91,7 @@ export function MessageText({ text, mentions = [], mentionAll }: MessageTextProp
       <div class={folded ? 'message-text folded' : 'message-text'} dir="auto">
         {partsOf(shown, named).map((part, i) =>
           part.kind === 'link' ? (
-            <a key={i} href={part.href} title={part.href} target="_blank" rel="noopener noreferrer nofollow">{part.text}</a>
+            <a key={i} href={part.href} dir="ltr" title={part.href} target="_blank" rel="noopener noreferrer nofollow">{part.text}</a>
           ) : part.kind === 'mention' ? (
             <bdi key={i} class={part.user === me.value?.user || part.user === '0' ? 'mention me' : 'mention'}>{part.text}</bdi>
           ) : (
