@@ -340,7 +340,7 @@ func (x *exchange) asks(k *hongyan.Contact) message {
 		MsgId: id.String(), NewMsgId: int64(id), FromUserName: friendAsks, ToUserName: userName(x.caller.User), MsgType: typeAsk,
 		Status: 3, ImgStatus: 1, CreateTime: k.UpdatedMS / 1000, Ticket: userName(p.User),
 		RecommendInfo: recommendation{
-			UserName: userName(p.User), NickName: nickName(p), Content: k.Note, Signature: p.Bio, Alias: p.Name, Scene: 30,
+			UserName: userName(p.User), NickName: escape(nickName(p)), Content: k.Note, Signature: p.Bio, Alias: p.Name, Scene: 30,
 			Ticket: userName(p.User), OpCode: 2,
 		},
 	}
