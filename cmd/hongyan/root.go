@@ -37,7 +37,7 @@ Start a server, make an account, log in, and send a message:
 	)
 	root.SetHelpCommandGroupID(groupServer)
 	root.SetCompletionCommandGroupID(groupServer)
-	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), reportCommand(),
+	add(root, groupServer, serveCommand(), userCommand(), keyCommand(), inviteCommand(), statusCommand(), demandTLSCommand(), reportCommand(),
 		configCommand(), doctorCommand(), benchCommand(), tortureCommand(), versionCommand())
 	add(root, groupAccount, registerCommand(), loginCommand(), logoutCommand(), devicesCommand(), contactCommand(),
 		groupCommand())

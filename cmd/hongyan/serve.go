@@ -3,11 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +51,9 @@ func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 	}
 	log := newLogger(c.Log, errs)
 	s, err := app.New(c, log)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "listen" {
+		return cannotListen(op)
+	}
 	if err != nil {
 		return withHint(err, "hongyan doctor, with the same flags, examines this machine")
 	}
@@ -56,6 +63,24 @@ func serve(ctx context.Context, c config.Config, out, errs io.Writer) error {
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// cannotListen says what keeps the server from an address.
+func cannotListen(op *net.OpError) error {
+	cause := op.Err
+	if e, ok := errors.AsType[*os.SyscallError](cause); ok {
+		cause = e.Err // without the name of the call
+	}
+	err := fmt.Errorf("cannot listen on %s: %w", op.Addr, cause)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return withHint(err, "another program listens there: end it, or choose another address with --listen")
+	case errors.Is(err, fs.ErrPermission):
+		return withHint(err, "ports below 1024 are for root and for those with CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd)")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return withHint(err, "this machine has no such address: name one of its own with --listen, or none before the port for all")
+	}
+	return withHint(err, "hongyan doctor, with the same flags, examines this machine")
 }
 
 // greetFirst says what to do next if nobody has an account yet.

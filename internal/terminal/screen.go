@@ -143,6 +143,8 @@ func (s *screen) hear(event client.Event) []any {
 	case client.OutboxEvent:
 		s.outbox.put(e.Item)
 		s.tidyOutbox(e.Item)
+	case client.ReportEvent:
+		s.say(s.words.offerReport)
 	case client.TroubleEvent:
 		s.say(reason(e.Err))
 	case client.MessageEvent:

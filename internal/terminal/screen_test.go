@@ -49,6 +49,18 @@ func conversation(talk hongyan.ConversationID, title string, last *hongyan.Messa
 	return c
 }
 
+// TestReportIsOffered: who has no connection again and again is told how to let the operator know.
+func TestReportIsOffered(t *testing.T) {
+	for _, w := range []*words{&english, &chinese} {
+		s := sample(t, w, 140, 24)
+		openAlice(t, s)
+		hear(s, client.ReportEvent{})
+		if f := checkFrame(t, s); !strings.Contains(f.text(), "hongyan report send") {
+			t.Errorf("nothing is offered:\n%s", f.text())
+		}
+	}
+}
+
 // sample is a screen with a few conversations, of a size.
 func sample(t *testing.T, w *words, width, height int) *screen {
 	t.Helper()

@@ -28,6 +28,7 @@ type words struct {
 	account                        func(u hongyan.UserID) string // that has no name yet
 	asksContact                    func(name string) string
 	notSent                        func(why string) string
+	offerReport                    string
 	resendAsNew                    string
 	tooLong                        string
 	empty, noChats, choose         string // instead of messages, of conversations, of an open one
@@ -88,6 +89,7 @@ var english = words{
 	notice:      englishNotice,
 	account:     func(u hongyan.UserID) string { return fmt.Sprintf("account %d", u) },
 	asksContact: func(name string) string { return name + " asks: hongyan contact accept " + name },
+	offerReport: "this network fails again and again: hongyan report send tells the server's operator",
 	notSent:     func(why string) string { return "not sent: " + why },
 	resendAsNew: "It may have arrived after all. ctrl+r again sends it as a new message.",
 	tooLong:     "The text is as long as a message may be.",
@@ -179,6 +181,7 @@ var chinese = words{
 	notice:      chineseNotice,
 	account:     func(u hongyan.UserID) string { return fmt.Sprintf("账号 %d", u) },
 	asksContact: func(name string) string { return name + " 请求加为联系人：hongyan contact accept " + name },
+	offerReport: "网络屡次连接失败：可用 hongyan report send 告知管理员",
 	notSent:     func(why string) string { return "未发送：" + why },
 	resendAsNew: "对方可能已经收到。再按一次 ctrl+r 将作为新消息发送。",
 	tooLong:     "已达到单条消息的长度上限。",
