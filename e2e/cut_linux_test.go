@@ -43,6 +43,7 @@ var verdicts = []string{"drop", "reject"}
 // client that knows nothing but a name and a built-in address logs in, sends and receives. With none it keeps what is to
 // be sent, says so, offers a report, and comes back by itself.
 func TestCutPorts(t *testing.T) {
+	t.Parallel()
 	const networks = 6
 	for network := range networks {
 		t.Run(fmt.Sprint("network ", network), func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 // says goodbye, and has somebody write to them. The server notices by their silence and frees all that it has of them,
 // whatever carries them.
 func TestHalfOpen(t *testing.T) {
+	t.Parallel()
 	const idle = 30 * time.Second // the shortest that can be set
 	for _, carrier := range []string{"reactor", "goroutine"} {
 		t.Run(carrier, func(t *testing.T) {
