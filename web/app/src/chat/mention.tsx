@@ -33,16 +33,21 @@ export function wordBefore(text: string, caret: number): string | undefined {
   return match?.[1]
 }
 
+/** Who is meant by the beginning of a name, or of a word in it. */
 export function candidatesFor(group: Id, word: string): Candidate[] {
   const wanted = word.toLowerCase()
+  const begins = (name: string) => (` ${name.toLowerCase()}`).replace(/[\s._-]+/g, ' ').includes(` ${wanted}`)
   const self = me.value?.user
-  const role = client().groups.get(group)?.role
-  const all: Candidate[] = (membersOf.value.get(group) ?? [])
+  const found = (membersOf.value.get(group) ?? [])
     .filter((user) => user !== self)
     .map((user) => ({ user, name: publicName(user), known: nameOf(user) }))
-  if (role === 'OWNER' || role === 'ADMIN') all.unshift({ user: everybody, name: t('mentionEverybody'), known: t('mentionEverybody') })
-  const names = (c: Candidate) => [c.name, c.known, c.user === everybody ? 'all' : (client().profileOf(c.user)?.name ?? '')]
-  return all.filter((c) => c.name !== '' && names(c).some((n) => n.toLowerCase().includes(wanted))).slice(0, shown)
+    .filter((c) => c.name !== '' && [c.name, c.known, client().profileOf(c.user)?.name ?? ''].some(begins))
+    .slice(0, shown - 1)
+  const role = client().groups.get(group)?.role
+  const all = t('mentionEverybody')
+  // After the people: whoever presses Enter too early shall not call everybody.
+  if ((role === 'OWNER' || role === 'ADMIN') && begins(all)) found.push({ user: everybody, name: all, known: all })
+  return found
 }
 
 interface MentionListProps {

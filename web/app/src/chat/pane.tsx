@@ -66,7 +66,7 @@ export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
           <button type="button" class="chat-title" aria-expanded={details} onClick={() => setDetails(!details)}>
             <Avatar id={face.id} name={face.name} image={face.image} size={38} />
             <span class="row-text">
-              <h2 class="cut"><bdi>{face.name}</bdi></h2>
+              <h1 class="cut"><bdi>{face.name}</bdi></h1>
               <Subtitle id={id} groupId={c.groupId} />
             </span>
           </button>

@@ -12,7 +12,7 @@ export function ContactCard({ user }: { user: Id }) {
     <>
       <header class="pane-head phone-only">
         <IconButton icon="back" label={t('back')} onClick={() => goUp({ page: 'contacts' })} />
-        <h2>{t('profile')}</h2>
+        <h1>{t('profile')}</h1>
       </header>
       <div class="pane-body card">
         <div class="card-inner">

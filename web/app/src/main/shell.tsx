@@ -28,22 +28,19 @@ export function Shell() {
       <Navigation />
       {r.page === 'settings' ? (
         <SettingsPane />
-      ) : r.page === 'contacts' ? (
-        <>
-          <ContactsPane open={r.user} />
-          <main class="pane main">{r.user ? <ContactCard key={r.user} user={r.user} /> : <Nothing icon="people" title={t('noContactOpen')} />}</main>
-        </>
       ) : (
-        <>
-          <ConversationPane />
-          <main class="pane main">
-            {r.page === 'chats' && r.conversation ? (
+        <main class="panes">
+          {r.page === 'contacts' ? <ContactsPane open={r.user} /> : <ConversationPane />}
+          <div class="pane main">
+            {r.page === 'contacts' ? (
+              r.user ? <ContactCard key={r.user} user={r.user} /> : <Nothing icon="people" title={t('noContactOpen')} />
+            ) : r.page === 'chats' && r.conversation ? (
               <ChatPane key={r.conversation} id={r.conversation} at={r.at} />
             ) : (
               <Nothing icon="chat" title={t('noConversationOpen')} />
             )}
-          </main>
-        </>
+          </div>
+        </main>
       )}
       {searchOpen.value && <SearchDialog />}
       {r.page === 'join' && <JoinDialog link={r.link} onClose={() => go({ page: 'chats' }, true)} />}
