@@ -1,8 +1,9 @@
 //go:build linux
 
-// Package interop drives the WebSocket server with clients that other people wrote, on every carrier: Go libraries, npm's
-// ws and undici, Python's websockets and Chromium. It is a module of its own, so that none of them is a dependency of the
-// server. scripts/interop installs what is needed and runs it.
+// Package interop drives the server with clients that other people wrote: its WebSockets, on every carrier, with Go libraries,
+// npm's ws and undici, Python's websockets and Chromium; its endpoints for Web WeChat with bots that use openwechat and
+// wechat4u. It is a module of its own, so that none of them is a dependency of the server. scripts/interop installs what is
+// needed and runs it.
 package interop
 
 import (
