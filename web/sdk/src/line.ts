@@ -213,14 +213,15 @@ export class Line {
 
   private beat(): void {
     const { open: channel } = this;
-    channel?.request('Heartbeat', { key: fromBase64(this.owner.resume().key) }).then(
+    if (channel === undefined) return;
+    channel.request('Heartbeat', { key: fromBase64(this.owner.resume().key) }).then(
       (r) =>
         this.event(async () => {
           if (this.open !== channel) return;
           this.link.beaten(Date.now());
           if (r.newer) await this.owner.newer();
         }),
-      () => undefined, // the channel says that it has ended
+      (e: unknown) => this.event(() => this.lost(channel, { error: asError(e) })),
     );
   }
 

@@ -41,7 +41,10 @@ export async function dialWebSocket(d: Dial): Promise<Channel> {
       if (d.signal.aborted) reject(new HongyanError('Network', 'given up'));
     });
     const link = new WebSocketChannel(socket, d);
-    link.session = await link.request('Auth', { token: d.token });
+    const session = await link.request('Auth', { token: d.token });
+    // The end can come together with the answer, before anybody is told of either.
+    if (link.over) throw new HongyanError('Network', 'the link ended');
+    link.session = session;
     return link;
   } catch (e) {
     socket.onopen = socket.onclose = socket.onerror = socket.onmessage = null;
@@ -60,7 +63,7 @@ class WebSocketChannel implements Channel {
   session!: AuthReply;
   private sequence = 0;
   private readonly waiting = new Map<number, Waiting>();
-  private over = false;
+  over = false;
 
   constructor(
     private readonly socket: SocketLike,
