@@ -206,6 +206,20 @@ func TestWebGroup(t *testing.T) {
 	if e := w.alice.hears("picture"); e.Text != sum || e.Sender != "bob" {
 		t.Errorf("%+v", e)
 	}
+	for owner, title := range map[*webBot]string{w.alice: "swans", w.bob: "pictures"} {
+		count := func() any {
+			id := strings.TrimPrefix(w.groups()[title], "g:")
+			return w.api(w.tokens[map[*webBot]string{w.alice: "alice", w.bob: "bob"}[owner]], "get-group", object{"group": id})["group"].(object)["memberCount"]
+		}
+		owner.does(object{"do": "remove", "to": title, "members": []string{"carol"}})
+		if n := count(); n != 2.0 {
+			t.Errorf("%s: %v members after one was removed", title, n)
+		}
+		owner.does(object{"do": "add", "to": title, "members": []string{"carol"}})
+		if n := count(); n != 3.0 {
+			t.Errorf("%s: %v members after one was added", title, n)
+		}
+	}
 }
 
 // TestWebContacts looks at contacts, remarks, pins, notes, and at somebody who asks to become a contact.

@@ -91,6 +91,10 @@ async function carryOut(o) {
       bot.updateContacts(list)
       return { id: r.ChatRoomName, text: String(list[0].MemberCount) }
     }
+    case 'add':
+    case 'remove':
+      await bot.updateChatroom(await find(o.to), [await find(o.members[0])], o.do === 'add' ? 'addmember' : 'delmember')
+      return {}
     case 'rename':
       await bot.updateChatRoomName(await find(o.to), o.topic)
       return {}

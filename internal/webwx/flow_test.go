@@ -394,6 +394,14 @@ func TestUpload(t *testing.T) {
 	if status, _ := w.person("eve").login().get(root+"webwxgetmsgimg", "MsgID", m.MsgId); status != http.StatusNotFound {
 		t.Errorf("a stranger gets %d", status)
 	}
+	// As a video, of which a part is asked for.
+	a.post("webwxsendvideomsg", 0, map[string]any{"Msg": map[string]any{"Type": 43, "MediaId": whole.MediaId, "ToUserName": b.me, "LocalID": "4"}}, nil)
+	video := b.sync().AddMsgList[0]
+	r, _ := http.NewRequest(http.MethodGet, w.http.URL+root+"webwxgetvideo?msgid="+video.MsgId, nil)
+	r.Header.Set("Range", "bytes=5-9")
+	if status, got := b.send(r); status != http.StatusPartialContent || got != "56789" || video.MsgType != typeVideo {
+		t.Errorf("%d %q of %+v", status, got, video)
+	}
 	// Forwarding what came in: the content leads to the file.
 	forward := strings.NewReplacer("&lt;", "<", "&gt;", ">").Replace(m.Content)
 	b.post("webwxsendmsgimg", 0, map[string]any{"Scene": 2, "Msg": map[string]any{

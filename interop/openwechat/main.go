@@ -189,6 +189,26 @@ func (w *worker) do(o order) (id, text string, err error) {
 			return "", "", err
 		}
 		return g.UserName, fmt.Sprint(g.MemberList.Count()), nil
+	case "add":
+		g, err := w.group(o.To)
+		if err != nil {
+			return "", "", err
+		}
+		f, err := w.friend(o.Members[0])
+		if err != nil {
+			return "", "", err
+		}
+		return "", "", g.AddFriendsIn(f)
+	case "remove":
+		g, err := w.group(o.To)
+		if err != nil {
+			return "", "", err
+		}
+		members, err := g.Members()
+		if err != nil {
+			return "", "", err
+		}
+		return "", "", g.RemoveMembers(members.SearchByNickName(1, o.Members[0]))
 	case "rename":
 		g, err := w.group(o.To)
 		if err != nil {
@@ -269,4 +289,3 @@ func (w *worker) lastID() string {
 	}
 	return w.last.MsgId
 }
-
