@@ -93,7 +93,7 @@ function PasswordForm({ registering }: { registering: boolean }) {
         spellcheck={false} maxLength={32} autoFocus hint={registering ? t('nameHint') : undefined} error={wrong.name} />
       {registering && (
         <Field label={`${t('displayName')} (${t('optional')})`} name="displayName" value={displayName} onValue={setDisplayName}
-          autoComplete="nickname" maxLength={64} dir="auto" />
+          autoComplete="nickname" maxLength={64} dir="auto" hint={t('displayNameHint')} />
       )}
       <Field label={t('password')} name="password" type="password" value={password} onValue={setPassword}
         autoComplete={registering ? 'new-password' : 'current-password'} hint={registering ? t('passwordHint') : undefined}

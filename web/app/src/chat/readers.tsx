@@ -24,6 +24,7 @@ export function ReadersDialog() {
       <p role="status">
         {problem || (!answer ? t('loading') : t('readCount', { read: answer.read, delivered: answer.delivered }))}
       </p>
+      {answer?.read === 0 && <p>{t('readByNobody')}</p>}
       {answer && answer.readers.length > 0 && (
         <ul>
           {answer.readers.map((user) => (

@@ -8,7 +8,6 @@ export const en = {
   done: 'Done',
   back: 'Back',
   more: 'More',
-  remove: 'Remove',
   add: 'Add',
   copy: 'Copy',
   copied: 'Copied',
@@ -25,7 +24,6 @@ export const en = {
   contacts: 'Contacts',
   settings: 'Settings',
   navigation: 'Navigation',
-  skipToMessages: 'Skip to messages',
 
   // Logging in
   welcome: 'Welcome to Hongyan',
@@ -40,7 +38,6 @@ export const en = {
   password: 'Password',
   passwordHint: 'At least 8 characters',
   invitation: 'Invitation code',
-  invitationHint: 'If this server asks for one',
   noAccount: 'No account yet?',
   haveAccount: 'Already have an account?',
   loginByCode: 'Log in with your phone',
@@ -48,7 +45,6 @@ export const en = {
   codeSteps: 'Scan this code with a device that is logged in, or open its link there, and confirm.',
   codeScanned: 'Scanned. Confirm on your other device.',
   codeScannedBy: 'Scanned by {name}. Confirm there.',
-  codeExpired: 'The code has expired.',
   newCode: 'New code',
   codeImage: 'QR code to log in with',
   nameInvalid: 'Use 2 to 32 of a–z, 0–9, dot, underscore and dash, with a letter or digit at both ends.',
@@ -75,7 +71,6 @@ export const en = {
   reported: 'Reported. Number {id}',
   loggedOutElsewhere: 'This device was logged out.',
   online: 'Connected',
-  connectionState: 'Connection',
 
   // Conversation list
   conversations: 'Conversations',
@@ -112,13 +107,11 @@ export const en = {
   messageTo: 'Message {name}',
   send: 'Send',
   attach: 'Attach a file',
-  emoji: 'Emoji',
   today: 'Today',
   yesterday: 'Yesterday',
   unreadLine: 'Unread',
   toUnread: ['{n} unread message above', '{n} unread messages above'],
   toBottom: 'To the newest message',
-  newMessages: ['{n} new message', '{n} new messages'],
   historyStart: 'This is where it begins.',
   reply: 'Reply',
   forward: 'Forward',
@@ -129,7 +122,6 @@ export const en = {
   recallText: 'The message is taken back for everybody.',
   deleteForMe: 'Delete for me',
   deleteForMeText: 'The message is removed from your devices. Others keep it.',
-  select: 'Select',
   resend: 'Send again',
   discard: 'Discard',
   failed: 'Not sent: {reason}',
@@ -157,7 +149,6 @@ export const en = {
   customMessage: 'A message this app cannot show',
   download: 'Download',
   uploading: 'Uploading {name}: {percent} %',
-  uploadFailed: '{name} could not be uploaded: {reason}',
   dropFiles: 'Drop files to send them',
   mentionEverybody: 'Everybody',
   mentionHint: 'People to mention',
@@ -194,7 +185,6 @@ export const en = {
   bio: 'About',
   notFoundPerson: 'Nobody has this account name.',
   groups: 'Groups',
-  startChat: 'Start a chat',
 
   // Groups
   groupTitle: 'Group name',
@@ -207,7 +197,6 @@ export const en = {
   groupInfo: 'Group details',
   contactInfo: 'Details',
   announcement: 'Announcement',
-  noAnnouncement: 'No announcement',
   inviteLink: 'Invitation link',
   newLink: 'New link',
   newLinkText: 'The present link stops working.',
@@ -269,7 +258,6 @@ export const en = {
   searchStart: 'Type to search',
   searchedBack: 'Searched back to {date}.',
   searchOlder: 'Search older messages',
-  results: ['{n} result', '{n} results'],
 
   // Settings
   account: 'Account',
@@ -290,7 +278,6 @@ export const en = {
   notificationsOffer: 'Show a notification when messages arrive?',
   notificationsTurnOn: 'Turn on',
   notNow: 'Not now',
-  sounds: 'Sound',
   devices: 'Devices',
   thisDevice: 'This device',
   lastSeen: 'Last seen {time}',
@@ -304,13 +291,11 @@ export const en = {
   newPassword: 'New password',
   passwordChanged: 'The password is changed. Your other devices are logged out.',
   changeAvatar: 'Change picture',
-  about: 'About',
   keyboard: 'Keyboard',
   keySearch: 'Search',
   keyNextChat: 'Next or previous conversation',
   keyReply: 'Options of the message in focus',
   keyClose: 'Close what is open',
-  install: 'Install Hongyan as an app',
 
   // Problems, by code
   'problem.INTERNAL': 'The server made a mistake. Try again.',

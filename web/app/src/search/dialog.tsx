@@ -28,6 +28,8 @@ const peopleShown = 8
 interface Found {
   messages: Message[]
   next?: string
+  /** How far back the server has looked, Unix milliseconds; 0: all of it. */
+  reached?: number
   problem?: string
 }
 
@@ -44,7 +46,10 @@ export function SearchDialog() {
     setBusy(true)
     try {
       const answer = await client().search({ text: wanted, ...(conversation ? { conversation } : {}), ...(more?.next ? { continue: more.next } : {}) })
-      setFound({ messages: [...(more?.messages ?? []), ...answer.messages], ...(answer.continue ? { next: answer.continue } : {}) })
+      setFound({
+        messages: [...(more?.messages ?? []), ...answer.messages],
+        ...(answer.continue ? { next: answer.continue, reached: answer.reachedMs } : {}),
+      })
     } catch (e) {
       setFound({ messages: more?.messages ?? [], problem: messageOf(e) })
     }
@@ -99,6 +104,7 @@ export function SearchDialog() {
           {found && !found.problem && found.messages.length + places.length === 0 && <p class="search-hint">{t('noResults')}</p>}
           {busy && !found && <p class="search-hint">{t('loading')}</p>}
         </div>
+        {found?.next && !!found.reached && <p class="search-hint">{t('searchedBack', { date: shortTime(found.reached) })}</p>}
         {found?.next && <Button wide busy={busy} onClick={() => void search(found)}>{t('searchOlder')}</Button>}
       </div>
     </Dialog>

@@ -7,8 +7,7 @@ export type Theme = 'auto' | 'light' | 'dark'
 export const theme = signal<Theme>('auto')
 export const enterToSend = signal(true)
 export const notificationsOn = signal(false)
-export const soundOn = signal(false)
-/** Whether the person was asked about notifications, and said no or yes. */
+/** Whether the person has answered the question about notifications, in whatever way. */
 export const notificationsAsked = signal(false)
 
 const key = 'hongyan.preferences'
@@ -19,7 +18,6 @@ interface Stored {
   enterToSend: boolean
   notificationsOn: boolean
   notificationsAsked: boolean
-  soundOn: boolean
 }
 
 function read(): Partial<Stored> {
@@ -36,7 +34,6 @@ function apply(p: Partial<Stored>): void {
   if (typeof p.enterToSend === 'boolean') enterToSend.value = p.enterToSend
   if (typeof p.notificationsOn === 'boolean') notificationsOn.value = p.notificationsOn
   if (typeof p.notificationsAsked === 'boolean') notificationsAsked.value = p.notificationsAsked
-  if (typeof p.soundOn === 'boolean') soundOn.value = p.soundOn
 }
 
 /** Reads what is stored, keeps storing what changes, and puts theme and language on the document. */
@@ -51,7 +48,7 @@ export function startPreferences(): void {
   effect(() => {
     const stored: Stored = {
       theme: theme.value, language: chosenLanguage.value, enterToSend: enterToSend.value,
-      notificationsOn: notificationsOn.value, notificationsAsked: notificationsAsked.value, soundOn: soundOn.value,
+      notificationsOn: notificationsOn.value, notificationsAsked: notificationsAsked.value,
     }
     try {
       localStorage.setItem(key, JSON.stringify(stored))
