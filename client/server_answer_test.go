@@ -122,9 +122,16 @@ func (s *testServer) mentioned(a *testAccount, changes []hongyan.Change) []*wire
 	var seen []hongyan.ConversationID
 	var list []*wire.Conversation
 	for _, c := range changes {
-		if c.Message != nil && !slices.Contains(seen, c.Message.Conversation) {
-			seen = append(seen, c.Message.Conversation)
-			list = append(list, s.conversation(a, c.Message.Conversation, false))
+		var id hongyan.ConversationID
+		switch {
+		case c.Message != nil:
+			id = c.Message.Conversation
+		case c.Recall != nil:
+			id = c.Recall.Conversation
+		}
+		if !id.IsZero() && !slices.Contains(seen, id) {
+			seen = append(seen, id)
+			list = append(list, s.conversation(a, id, false))
 		}
 	}
 	return list
