@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import './auth.css'
 import { t } from '../i18n'
-import { client } from '../state/client'
+import { client, connection } from '../state/client'
 import { isCode, messageOf } from '../state/problem'
 import { route } from '../state/route'
 import { Button } from '../ui/button'
@@ -23,6 +23,9 @@ export function Login() {
         <Logo />
         <h1>{t('welcome')}</h1>
         <p class="auth-sub">{route.value.page === 'login' ? t('confirmLoginFirst') : t('tagline')}</p>
+        {connection.value.phase === 'loggedout' && connection.value.problem && (
+          <p class="auth-ended" role="alert">{t('loggedOutElsewhere')}</p>
+        )}
         {way === 'code' ? <LoginCode /> : <PasswordForm key={way} registering={way === 'register'} />}
         <div class="auth-other">
           {way === 'login' && <Button wide icon="qr" onClick={() => setWay('code')}>{t('loginByCode')}</Button>}

@@ -7,6 +7,7 @@ import { enterToSend } from '../state/preferences'
 import { IconButton } from '../ui/button'
 import { toast } from '../ui/toast'
 import { replyingTo } from './actions'
+import { useDraft } from './draft'
 import { excerptOf } from './excerpt'
 import { filesOf, sendFiles, Uploads } from './uploads'
 import { candidatesFor, everybody, MentionList, type Candidate, wordBefore } from './mention'
@@ -28,6 +29,7 @@ export function Composer({ conversation: c, name }: ComposerProps) {
   const [chosen, setChosen] = useState(0)
   const field = useRef<HTMLTextAreaElement>(null)
   const composing = useRef(false)
+  const draft = useDraft(c.id)
   const reply = replyingTo.value?.conversation === c.id ? replyingTo.value : null
 
   useLayoutEffect(() => {
@@ -46,12 +48,12 @@ export function Composer({ conversation: c, name }: ComposerProps) {
   }, [reply])
   // A draft that was written in another tab, while nobody writes in this one.
   useEffect(() => {
-    if (document.activeElement !== field.current && c.draft !== undefined && c.draft !== text) setText(c.draft)
+    if (document.activeElement !== field.current && !draft.pending && c.draft !== undefined && c.draft !== text) setText(c.draft)
   }, [c.draft])
 
   const write = (value: string) => {
     setText(value)
-    client().setDraft(c.id, value)
+    draft.set(value)
     if (value.trim() !== '') client().typing(c.id)
   }
 
@@ -94,7 +96,8 @@ export function Composer({ conversation: c, name }: ComposerProps) {
     })
     setText('')
     setMentioned([])
-    client().setDraft(c.id, '')
+    draft.set('')
+    draft.flush()
     replyingTo.value = null
   }
 
@@ -176,7 +179,10 @@ export function Composer({ conversation: c, name }: ComposerProps) {
             e.preventDefault()
             sendFiles(c.id, files)
           }}
-          onBlur={() => setCandidates([])}
+          onBlur={() => {
+            setCandidates([])
+            draft.flush()
+          }}
         />
         <IconButton class="send" icon="send" label={t('send')} disabled={text.trim() === ''} onClick={send} />
       </div>

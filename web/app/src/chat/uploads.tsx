@@ -20,6 +20,11 @@ const uploads = signal<readonly Upload[]>([])
 const mostAtOnce = 20
 let next = 1
 
+// Whoever leaves the page in the middle of an upload is asked.
+addEventListener('beforeunload', (e) => {
+  if (uploads.peek().some((u) => !u.problem)) e.preventDefault()
+})
+
 /** Sends files to a conversation, each as a message of its own. */
 export function sendFiles(conversation: string, files: Iterable<File>): void {
   for (const file of [...files].slice(0, mostAtOnce)) {

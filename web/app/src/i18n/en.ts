@@ -69,6 +69,8 @@ export const en = {
   fallback: 'Connected by a slower path ({transport}), because this network blocks the usual one.',
   reportNetwork: 'Report',
   reported: 'Reported. Number {id}',
+  startOver: 'Use what the server has',
+  startOverText: 'Everything is fetched anew. Messages that the server has lost disappear from this device too.',
   loggedOutElsewhere: 'This device was logged out.',
   online: 'Connected',
 

@@ -67,6 +67,8 @@ export const zh: Record<Key, Text> = {
   fallback: '当前网络受限，正在使用较慢的方式（{transport}）连接。',
   reportNetwork: '上报',
   reported: '已上报，编号 {id}',
+  startOver: '以服务器为准',
+  startOverText: '所有内容将重新获取。服务器已丢失的消息也会从此设备上消失。',
   loggedOutElsewhere: '此设备已退出登录。',
   online: '已连接',
 

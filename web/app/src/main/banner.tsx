@@ -1,6 +1,7 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { t } from '../i18n'
 import { client, connection } from '../state/client'
+import { confirm } from '../ui/dialog'
 import { Icon } from '../ui/icon'
 import { attempt, toast } from '../ui/toast'
 
@@ -12,10 +13,16 @@ export function ConnectionBanner() {
   const c = connection.value
   const now = useClock(c.phase !== 'online')
   const [hintClosed, setHintClosed] = useState(false)
-  const down = c.phase !== 'online' && now - c.since > patience
+  // Attempts and pauses take turns while there is no connection: the time without one is what counts.
+  const downSince = useRef(0)
+  if (c.phase === 'online') downSince.current = 0
+  else downSince.current ||= Date.now()
+  const down = c.phase !== 'online' && now - downSince.current > patience
+  const behind = c.problem?.code === 'KEY_AHEAD'
   const slow = c.phase === 'online' && c.transport !== undefined && c.transport !== 'websocket' && !hintClosed
   const seconds = c.phase === 'waiting' && c.retryAt ? Math.max(0, Math.ceil((c.retryAt - now) / 1000)) : 0
-  const text = !down ? (slow ? t('fallback', { transport: c.transport ?? '' }) : '')
+  const text = behind ? t('problem.KEY_AHEAD')
+    : !down ? (slow ? t('fallback', { transport: c.transport ?? '' }) : '')
     : c.phase === 'waiting' && seconds > 0 ? t('waiting', { n: seconds })
     : c.phase === 'loggedout' ? t('loggedOutElsewhere')
     : c.phase === 'offline' ? t('offline')
@@ -27,7 +34,7 @@ export function ConnectionBanner() {
         {down ? t(c.phase === 'connecting' ? 'connecting' : 'offline') : ''}
       </span>
       {text && (
-        <div class={down ? 'banner' : 'banner soft'} data-phase={c.phase}>
+        <div class={down || behind ? 'banner' : 'banner soft'} data-phase={c.phase}>
           <Icon name={down ? 'wifiOff' : 'info'} size={17} />
           <span class="cut">{text}</span>
           {down && c.phase !== 'connecting' && (
@@ -36,13 +43,21 @@ export function ConnectionBanner() {
               <button type="button" class="banner-act" onClick={() => void report()}>{t('reportNetwork')}</button>
             </>
           )}
-          {!down && (
+          {behind && (
+            <button type="button" class="banner-act" onClick={() => void startOver()}>{t('startOver')}</button>
+          )}
+          {!down && !behind && (
             <button type="button" class="banner-act" onClick={() => setHintClosed(true)}>{t('close')}</button>
           )}
         </div>
       )}
     </div>
   )
+}
+
+/** Takes the server's word for what there is, although it may have lost something. */
+async function startOver(): Promise<void> {
+  if (await confirm({ title: t('startOver'), text: t('startOverText'), action: t('startOver'), danger: true })) await client().startOver()
 }
 
 async function report(): Promise<void> {
