@@ -21,8 +21,13 @@ interface Known {
   untilMs: number;
 }
 
-/** Where to try to connect, the best first: where the client was told, then the server's own list, then the built-in ones. */
+/**
+ * Where to try to connect, the best first: where the client was told, then the server's own list, then the built-in ones.
+ * A page that was told nothing keeps to its origin: its Content-Security-Policy and the server's check of Origin refuse
+ * all others.
+ */
 export function addressesOf(base: string, options: Options, model: Model): string[] {
+  if (options.url === undefined && options.builtinAddresses === undefined) return [base];
   const { addresses = [] } = (model.meta.get('addresses') as Known | undefined) ?? {};
   const url = new URL(base);
   const secure = url.protocol === 'https:';
