@@ -89,8 +89,26 @@ for (const p of [jonas, sofia]) {
   await maya.ask('mark-read', { conversation: `d:${a}:${b}`, ordinal: '100' })
 }
 
+const yun = await person('yun', '周云')
+for (const p of [chen, yun]) await befriend(lin, p)
+const { group: reeds } = await lin.ask('create-group', {
+  title: '芦苇荡观鸟队', users: [chen.user, yun.user],
+  clientId: Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64'),
+})
+const flock = { conversation: reeds.conversation }
+await lin.ask('set-group', { group: reeds.id, announcement: '周日早上六点半，东堤集合。' })
+await yun.say({ name: 'lin' }, '下周轮到我做饭')
+await lin.say(flock, '早上好！北岸的雁群昨晚到了，大约三百只。')
+const question = await yun.say(flock, '这么早？天气预报说要到周二。周日谁带望远镜？')
+await chen.say(flock, { text: '我带，还有三脚架和备用电池。', quote: { ordinal: question.ordinal, from: yun.user, excerpt: '周日谁带望远镜？' } })
+await lin.say(flock, '那我六点一刻去开门，大家路上慢点。')
+await yun.say(flock, { text: '@林晓雁 辛苦啦！我给大家带热豆浆 🥛', mentions: [lin.user] })
+
 await mkdir(folder, { recursive: true })
 const browser = await launch()
+
+// A name that is this machine everywhere, and says more than its number.
+const shown = `http://hongyan.localhost:${port}`
 
 /** Opens the app as somebody, goes somewhere, and takes the picture. */
 async function shoot(file, who, { width = 1280, height = 800, scheme = 'light', locale = 'en-GB', touch = false }, steps) {
@@ -98,7 +116,7 @@ async function shoot(file, who, { width = 1280, height = 800, scheme = 'light', 
     viewport: { width, height }, deviceScaleFactor: touch ? 2 : 1, colorScheme: scheme, locale, hasTouch: touch, reducedMotion: 'reduce',
   })
   const page = await context.newPage()
-  await page.goto(url)
+  await page.goto(shown)
   if (who) {
     await page.fill('[name=name]', who.name)
     await page.fill('[name=password]', password)
@@ -128,7 +146,7 @@ await shoot('group-dark', maya, { scheme: 'dark' }, open('Autumn count'))
 await shoot('wide', maya, { width: 1600, height: 900 }, details)
 await shoot('phone-list', maya, { width: 390, height: 780, touch: true }, async () => {})
 await shoot('phone-chat', maya, { width: 390, height: 780, touch: true, scheme: 'dark' }, open('Autumn count'))
-await shoot('chinese', lin, { locale: 'zh-CN' }, open('Autumn count'))
+await shoot('chinese', lin, { locale: 'zh-CN' }, open('芦苇荡观鸟队'))
 await shoot('contacts', maya, {}, (page) => page.getByRole('link', { name: 'Contacts' }).click())
 await shoot('search', maya, {}, async (page) => {
   await page.keyboard.press('Control+k')

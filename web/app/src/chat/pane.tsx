@@ -1,3 +1,4 @@
+import type { ConversationState } from '@hongyan/sdk'
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import './chat.css'
 import './bubble.css'
@@ -29,7 +30,7 @@ export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
   const timeline = useMemo(() => new Timeline(id), [id])
   const [details, setDetails] = useState(false)
   const [dropping, setDropping] = useState(false)
-  const [unreadFrom] = useState(() => (c && c.unread > 0 ? Math.max(Number(c.read), Number(c.joined), Number(c.cleared)) + 1 : 0))
+  const [unreadFrom] = useState(() => (c ? firstUnread(c) : 0))
   const target = useMemo(() => (at && /^\d+$/.test(at) ? { ordinal: Number(at) } : undefined), [at])
   useEffect(() => () => timeline.close(), [timeline])
   useEffect(() => {
@@ -101,6 +102,17 @@ export function ChatPane({ id, at }: { id: string; at: string | undefined }) {
       <ReadersDialog />
     </div>
   )
+}
+
+// How far the first unread message of somebody else is looked for behind one's own.
+const lookAhead = 100
+
+/** The ordinal above which a line says "unread"; 0 for none. One's own messages and doings are not news. */
+function firstUnread(c: ConversationState): number {
+  if (c.unread === 0) return 0
+  const from = Math.max(Number(c.read), Number(c.joined), Number(c.cleared)) + 1
+  const near = client().cachedMessages(c.id, { from: String(from), to: String(from + lookAhead - 1) })
+  return Number(near.find((m) => !m.own)?.ordinal ?? from)
 }
 
 function outboxOf(id: string) {
