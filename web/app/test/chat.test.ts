@@ -64,8 +64,9 @@ test('a group talks, mentions and recalls', async (t) => {
   await carol.say(chat, 'No, a goose')
   for (const who of [alice, bob]) await message(who.page, 'No, a goose').waitFor()
   const seen = await history(bob.page)
-  assert.deepEqual(await history(page), seen)
-  assert.deepEqual(seen.slice(-3), ['Look @Bob over there', 'A crane', 'No, a goose'])
+  const said = ['Look @Bob over there', 'A crane', 'No, a goose']
+  assert.deepEqual(seen, ['Alice created the group "Wetlands" with You, Carol', ...said])
+  assert.deepEqual(await history(page), ['You created the group "Wetlands" with Bob, Carol', ...said])
 
   await say(page, 'A slip')
   await message(bob.page, 'A slip').waitFor()
