@@ -267,3 +267,39 @@ func TestWebTalk(t *testing.T) {
 		}
 	}
 }
+
+// TestWebAndCommand has the code of a bot confirmed, texts and a picture exchanged, and the bot kept out, all with the command
+// line.
+func TestWebAndCommand(t *testing.T) {
+	t.Parallel()
+	s := serveWeb(t, "alice", "bob")
+	dir := t.TempDir()
+	profile := map[string]string{}
+	tokens := map[string]string{}
+	for _, name := range []string{"alice", "bob"} {
+		profile[name], tokens[name] = filepath.Join(dir, "profile-"+name), s.token(name)
+		s.run(tokens[name]+"\n", "login", "--server", s.addr, "--profile", profile[name], "--token-stdin")
+	}
+	s.befriend(tokens["alice"], tokens["bob"])
+	bot := s.launch("wechat4u", filepath.Join(dir, "bot"), "")
+	uuid := bot.told("uuid").ID
+	s.run("", "devices", "admit", "https://login.weixin.qq.com/l/"+uuid, "--yes", "--profile", profile["alice"])
+	if e := bot.told("login"); e.Name != "alice" {
+		t.Errorf("%+v", e)
+	}
+	s.run("", "send", "--to", "alice", "hello from the command line", "--profile", profile["bob"])
+	if e := bot.hears("text"); e.Text != "hello from the command line" || e.From != "bob" {
+		t.Errorf("%+v", e)
+	}
+	path, sum := picture(t, 30, true)
+	s.run("", "send", "--to", "alice", "--file", path, "--profile", profile["bob"])
+	if e := bot.hears("picture"); e.Text != sum {
+		t.Errorf("%+v", e)
+	}
+	bot.does(object{"do": "text", "to": "bob", "text": "hello from the bot"})
+	if out := s.run("", "sync", "--json", "--profile", profile["bob"]); !strings.Contains(out, "hello from the bot") {
+		t.Errorf("%s", out)
+	}
+	s.run("", "devices", "webwx", "off", "--profile", profile["alice"])
+	bot.told("logout")
+}

@@ -16,7 +16,8 @@ import (
 )
 
 func devicesCommand() *cobra.Command {
-	return family("devices", "Manage the devices of one's account", devicesListCommand(), devicesAdmitCommand(), devicesKickCommand())
+	return family("devices", "Manage the devices of one's account", devicesListCommand(), devicesAdmitCommand(),
+		devicesKickCommand(), devicesWebWXCommand())
 }
 
 func devicesListCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package webwx
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -231,7 +232,7 @@ func (x *exchange) pageTicket(p pendingLogin) string {
 // newLoginPage gives a client its session, as XML and as cookies.
 func (x *exchange) newLoginPage() error {
 	p, ok := x.server.logins.find(x.param("uuid"))
-	if !ok || x.param("ticket") != x.pageTicket(p) {
+	if !ok || !hmac.Equal([]byte(x.param("ticket")), []byte(x.pageTicket(p))) {
 		return hongyan.Errorf(hongyan.NotFound, "this login is over, or there was none")
 	}
 	sid, user, err := x.session(p)
