@@ -34,7 +34,7 @@ export function Body({ content: c }: { content: AnyContent }) {
 }
 
 /** The address of an uploaded object; undefined for what is no reference of ours. */
-export function mediaAddress(media: AnyMedia): string | undefined {
+function mediaAddress(media: AnyMedia): string | undefined {
   return media.ref && /^[\w-]{1,200}$/.test(media.ref) ? `/v1/media/${media.ref}` : undefined
 }
 

@@ -2,7 +2,7 @@ import type { ConversationState, Message } from '@hongyan/sdk'
 import { t } from '../i18n'
 
 /** What a sender may know of a message. */
-export type SendState = 'waiting' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed'
+type SendState = 'waiting' | 'sending' | 'sent' | 'delivered' | 'read' | 'failed'
 
 /** How far one's own message has come. In a group nobody's mark stands for all: the menu tells who has read it. */
 export function sendState(c: ConversationState, m: Message): SendState {

@@ -19,7 +19,7 @@ export interface Candidate {
 }
 
 /** The members of groups that were asked for, since a list of groups does not bring them. */
-export const membersOf = signal<ReadonlyMap<Id, readonly Id[]>>(new Map())
+const membersOf = signal<ReadonlyMap<Id, readonly Id[]>>(new Map())
 
 /** Fetches the members of a group for mentions and names. */
 export async function loadMembers(group: Id): Promise<void> {

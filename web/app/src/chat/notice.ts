@@ -5,7 +5,7 @@ import { nameOrYou } from '../state/people'
 const namesShown = 5
 
 /** Names in a row; of many, the first few and how many more. */
-export function namesOf(users: readonly Id[]): string {
+function namesOf(users: readonly Id[]): string {
   const names = users.slice(0, namesShown).map((u) => nameOrYou(u)).join(t('listComma'))
   return users.length > namesShown ? t('andOthers', { names, n: users.length - namesShown }) : names
 }

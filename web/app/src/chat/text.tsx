@@ -4,14 +4,14 @@ import { t } from '../i18n'
 import { client, follow, me } from '../state/client'
 
 /** A piece of a text: words, an address on the web, or the name of somebody who is mentioned. */
-export type Part = { kind: 'text' | 'link' | 'mention'; text: string; href?: string; user?: Id }
+type Part = { kind: 'text' | 'link' | 'mention'; text: string; href?: string; user?: Id }
 
 // Whatever may stand in an address; closing punctuation at the end belongs to the sentence.
 const address = /https?:\/\/[^\s<>"'`，。！？、；：（）【】《》「」\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gi
 const closing = /[.,;:!?)\]}*_~]+$/
 
 /** Splits a text at the addresses and mentions in it. Nothing of it is ever taken for markup. */
-export function partsOf(text: string, mentions: readonly { user: Id; name: string }[] = []): Part[] {
+function partsOf(text: string, mentions: readonly { user: Id; name: string }[] = []): Part[] {
   const parts: Part[] = []
   let done = 0
   const words = (to: number) => {

@@ -126,7 +126,7 @@ export function GroupDetails({ group: id, conversation: c }: { group: Id; conver
 const rank = { OWNER: 3, ADMIN: 2, MEMBER: 1, ROLE_UNSPECIFIED: 0 }
 
 /** A link that opens the app and joins. */
-export function inviteAddress(link: string): string {
+function inviteAddress(link: string): string {
   return new URL(`/${href({ page: 'join', link })}`, location.origin).href
 }
 

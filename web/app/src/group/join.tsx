@@ -9,7 +9,7 @@ import { Field } from '../ui/field'
 import { toast } from '../ui/toast'
 
 /** The code of a group in a link to this app, or as it is. */
-export function linkCode(text: string): string {
+function linkCode(text: string): string {
   return text.trim().replace(/^.*#\/join\//, '')
 }
 

@@ -8,7 +8,7 @@ import { offerNotifications, turnOnNotifications } from '../main/notify'
 import { openSearch } from '../search/dialog'
 import { conversationList } from '../state/people'
 import { notificationsAsked } from '../state/preferences'
-import { go, openConversation } from '../state/route'
+import { openConversation } from '../state/route'
 import { Button, IconButton } from '../ui/button'
 import { Icon } from '../ui/icon'
 import { arrowKeys, Empty } from '../ui/list'
@@ -111,9 +111,4 @@ function NotificationOffer() {
       }} />
     </div>
   )
-}
-
-/** Opens a conversation. */
-export function openChat(conversation: string): void {
-  go({ page: 'chats', conversation })
 }

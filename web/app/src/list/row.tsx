@@ -86,7 +86,7 @@ function Mark({ icon, label, danger }: { icon: 'mute' | 'pin' | 'alert'; label: 
 }
 
 /** What can be done with a conversation as a whole. */
-export function actionsOf(c: ConversationState) {
+function actionsOf(c: ConversationState) {
   const set = (p: Parameters<ReturnType<typeof client>['setConversation']>[1]) => void attempt(() => client().setConversation(c.id, p))
   return [
     { label: c.pinned ? t('unpin') : t('pin'), icon: 'pin' as const, act: () => set({ pinned: !c.pinned }) },

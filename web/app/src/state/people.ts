@@ -29,7 +29,7 @@ export function pictureOf(user: Id): string {
 }
 
 /** What stands for a conversation: its name, the id that gives the colour, and the picture. */
-export interface Face {
+interface Face {
   id: Id
   name: string
   image: string

@@ -10,7 +10,7 @@ export function hueOf(id: string): number {
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 
 /** One letter for ideographs, up to two for names of several words. */
-export function initialsOf(name: string): string {
+function initialsOf(name: string): string {
   const words = name.trim().split(/[\s._-]+/u).filter(Boolean)
   const first = (s: string | undefined) => (s ? ([...segmenter.segment(s.slice(0, 64))][0]?.segment ?? '') : '')
   const one = first(words[0])
