@@ -39,7 +39,11 @@ for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
         bob.reconnectNow();
       }
       await Promise.all(all);
-      await until('bob has all', () => hears.length >= texts.length + 1);
+      await until('bob has all', () => hears.length >= texts.length + 1, () => ({
+        heard: hears.length,
+        last: bob.conversations.get(conversation)?.last,
+        connections: [alice.connection, bob.connection],
+      }));
       await inStep(bob);
       assert.deepEqual(hears, ['first', ...texts]);
       for (const c of [alice, bob]) {

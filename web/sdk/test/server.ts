@@ -83,9 +83,10 @@ export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until something holds. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+/** Waits until something holds. What state it is in, when it does not, is told by `state`. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, state?: () => unknown): Promise<void> {
   for (const begin = Date.now(); !(await holds()); await sleep(10)) {
-    if (Date.now() - begin > hangMs) throw new Error(`after ${hangMs} ms it does not hold: ${what}`);
+    if (Date.now() - begin < hangMs) continue;
+    throw new Error(`after ${hangMs} ms it does not hold: ${what} ${state ? JSON.stringify(state()) : ''}`);
   }
 }
