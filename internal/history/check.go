@@ -202,6 +202,9 @@ func (c *checker) learn(m hongyan.Message, by fmt.Stringer, at Moment) *message 
 			m.Conversation, m.Ordinal, m.ID, m.From, by, known.ID, known.From)
 		return known
 	}
+	if known.invoked > at {
+		c.fail(Once, "%v was shown message %d in %s/%d before account %d began to send it", by, m.ID, m.Conversation, m.Ordinal, m.From)
+	}
 	if known.State == hongyan.Recalled && m.State == hongyan.Present {
 		known.Content, known.State = m.Content, hongyan.Present // whether it was recalled is judged by the requests
 	}
