@@ -38,6 +38,6 @@ func (s *Server) makeWebWX(part *inbox.Shard, desk *operation.Desk) (*webwx.Serv
 			return s.apiPeer(p)
 		},
 		Secret: [webwx.SecretSize]byte(secret), Generation: s.engine.Generation(), LoopbackOnly: s.config.WebWX.Access == config.AccessLoopback,
-		Now: time.Now, Log: s.log, Metrics: s.metrics,
+		Now: time.Now, Clock: desk.Chat.Clock, Log: s.log, Metrics: s.metrics,
 	})
 }

@@ -407,3 +407,18 @@ func TestUpload(t *testing.T) {
 	b.post("webwxsendmsgimg", 0, map[string]any{"Scene": 2, "Msg": map[string]any{
 		"Type": 3, "MediaId": "", "Content": forward, "ToUserName": a.me, "LocalID": "3"}}, nil)
 }
+
+// TestClockSetBack: a machine's clock that was far ahead and is set right makes no message too late.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.now.Store(int64(-8 * 24 * time.Hour)) // the store has seen the present
+	b := w.person("alice").login()
+	var answer sent
+	b.post("webwxsendmsg", 0, map[string]any{"Msg": map[string]any{
+		"Type": 1, "Content": "still on time", "ToUserName": "filehelper", "LocalID": "1", "ClientMsgId": "1",
+	}}, &answer)
+	if answer.MsgID == "" {
+		t.Errorf("the answer is %+v", answer)
+	}
+}

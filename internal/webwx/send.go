@@ -41,7 +41,7 @@ func (x *exchange) send(content hongyan.Content, says string) error {
 	}
 	id := x.clientID(string(m.ClientMsgId), string(m.LocalID), to.String(), strconv.FormatInt(int64(m.Type), 10), says)
 	r, err := ask(x, wire.OpSend, &wire.SendRequest{
-		Target: &wire.SendToConversation{Conversation: to.String()}, ClientId: id[:], FirstAttemptMs: x.now.UnixMilli(),
+		Target: &wire.SendToConversation{Conversation: to.String()}, ClientId: id[:], FirstAttemptMs: x.server.config.Clock(x.now),
 		Content: wire.FromContent(content),
 	}, &wire.SendReply{})
 	if err != nil {

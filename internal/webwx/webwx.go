@@ -55,8 +55,10 @@ type Config struct {
 	LoopbackOnly bool
 	// Front has a certificate for Hosts: with it the server is a proxy to itself for clients whose hosts are fixed. nil: it
 	// is none.
-	Front   *tls.Config
-	Now     func() time.Time
+	Front *tls.Config
+	Now   func() time.Time
+	// Clock is the time by which sends are judged, for a time of the machine: chat.Service.Clock.
+	Clock   func(now time.Time) (ms int64)
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }

@@ -103,8 +103,9 @@ func newWorld(tb testing.TB) *world {
 	w.config = Config{
 		Start: short.Start, Peer: func(*http.Request) api.Peer { return *w.peer.Load() }, Media: files, Setting: w.desk.Chat.Setting,
 		Generation: engine.Generation(), Secret: [SecretSize]byte{1, 2, 3},
-		Now: func() time.Time { return time.Now().Add(time.Duration(w.now.Load())) },
-		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+		Now:   func() time.Time { return time.Now().Add(time.Duration(w.now.Load())) },
+		Clock: w.desk.Chat.Clock,
+		Log:   slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
 	}
 	w.server, err = New(w.config)
 	check(err)
