@@ -245,7 +245,11 @@ func (d *device) logIn(register bool) error {
 	if r.conn = d.c.server.accept(d); r.conn == nil {
 		return errRefused
 	}
-	defer r.hangUp()
+	defer func() {
+		if r.conn != nil {
+			r.hangUp()
+		}
+	}()
 	reply := new(wire.LoginReply)
 	account, who := "person-"+d.who, &wire.Device{Name: d.name, Class: 1}
 	var request proto.Message = &wire.LoginRequest{Name: account, Password: password, Device: who}
@@ -315,7 +319,12 @@ func (c *cluster) lookBack() {
 	var fresh []*device
 	for _, who := range c.names {
 		d := c.newDevice(who, 8)
-		if err := d.logIn(false); err != nil {
+		err := d.logIn(false)
+		for again := 0; err != nil && again < 3; again++ { // what was planned before all was well may go wrong yet
+			c.w.run(c.w.now.Add(5 * time.Second))
+			err = d.logIn(false)
+		}
+		if err != nil {
 			c.alarm(history.Durable, "a new device cannot log in: %v", err)
 			continue
 		}

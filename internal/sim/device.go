@@ -291,15 +291,17 @@ func (r *run) lose(e core.Ending) {
 	}
 	calls, order := r.calls, r.order
 	r.calls, r.order, r.up, r.flying = map[uint32]*call{}, nil, false, false
-	r.sync.Disconnected()
-	r.outbox.Disconnected()
+	if r.sync != nil { // it does more than log in
+		r.sync.Disconnected()
+		r.outbox.Disconnected()
+	}
 	for _, seq := range order {
 		if k := calls[seq]; k != nil {
 			k.stop()
 			k.done(errReset)
 		}
 	}
-	if r.live() {
+	if r.link != nil && r.live() {
 		r.carryOut(r.link.Ended(r.d.w.now, e))
 	}
 }
