@@ -1,67 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { EventSource } from 'eventsource';
 import { chromium } from 'playwright-core';
-import type { Client } from '../src/index.js';
-import { register } from './clients.js';
-import { Proxy } from './proxy.js';
-import { Server, sleep, until } from './server.js';
-
-const cuts = 50;
-
-let server: Server;
-let proxy: Proxy;
-let writer: Client;
-
-before(async () => {
-  server = await Server.start();
-  proxy = await Proxy.start(server.port);
-  // Nobody wants to wait 2 s fifty times.
-  proxy.rules.rewrite = (text) => text.replace('retry: 2000', 'retry: 0010');
-  writer = await register(server.url, 'writer');
-});
-
-after(async () => {
-  await writer.close();
-  proxy.close();
-  await server.remove();
-});
-
-/** The ticket of a new account. */
-async function ticketOf(name: string): Promise<string> {
-  const answer = await fetch(`${server.url}/v1/register`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name, password: `${name}-secret`, device: { name: 'stream', class: 'WEB' } }),
-  });
-  return ((await answer.json()) as { session: { ticket: string } }).session.ticket;
-}
-
-/** The ordinals of the messages that the data of an event holds. */
-function ordinals(data: string): number[] {
-  const page = JSON.parse(data) as { changes?: { message?: { ordinal: string } }[] };
-  return (page.changes ?? []).flatMap((c) => (c.message ? [Number(c.message.ordinal)] : []));
-}
-
-/** Writes to an account while its stream breaks again and again, until somebody has seen so many messages. */
-async function writeAndCut(name: string, seen: () => Promise<number>): Promise<number> {
-  let written = 0;
-  const write = async () => {
-    await writer.send({ name }, { text: `message ${written}` }).acknowledged;
-    written++;
-  };
-  for (let i = 0; i < cuts; i++) {
-    // Sometimes before, sometimes amid, sometimes after what comes.
-    for (let n = Math.floor(Math.random() * 4); n > 0; n--) await write();
-    await sleep(Math.random() * 60);
-    proxy.cut();
-  }
-  await write();
-  await until('all has come', async () => (await seen()) >= written);
-  return written;
-}
-
-const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
+import { until } from './server.js';
+import { cuts, ordinals, proxy, ticketOf, upTo, writeAndCut } from './streams.js';
 
 test(`npm's eventsource goes on where it was, ${cuts} times`, async () => {
   const token = await ticketOf('by.npm');
