@@ -131,7 +131,7 @@ test('everything that matters is done by the keyboard alone', async (t) => {
   await keyboard.type('Pressed')
   await keyboard.press('Enter')
   await message(page, 'Pressed').getByRole('img', { name: /Sent|Delivered/ }).waitFor()
-  await keyboard.press('Shift+Tab')
+  for (let i = 0; i < 3 && (await focused()).name !== 'Messages'; i++) await keyboard.press('Shift+Tab')
   await keyboard.press('ArrowUp')
   await keyboard.press('ArrowUp')
   assert.match((await focused()).name, /^Alice, /)
