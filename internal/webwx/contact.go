@@ -162,7 +162,7 @@ func (x *exchange) contactOf(p hongyan.Profile, remark string, flags int) contac
 	name := userName(p.User)
 	return contact{
 		UserName: name, NickName: escape(nickName(p)), HeadImgUrl: x.pictureURL("webwxgeticon", name, p.Avatar), ContactFlag: flags,
-		MemberList: []member{}, RemarkName: escape(remark), Signature: escape(p.Bio), Alias: p.Name, KeyWord: "", SnsFlag: 0,
+		MemberList: []member{}, RemarkName: escape(remark), Signature: escape(p.Bio), Alias: p.Name,
 	}
 }
 
@@ -255,7 +255,7 @@ func (x *exchange) members(g *hongyan.Group) ([]member, error) {
 		if !ok {
 			p = hongyan.Profile{User: m.User, Name: m.Name}
 		}
-		list[i] = member{Uin: uin(m.User), UserName: userName(m.User), NickName: escape(nickName(p)), KeyWord: ""}
+		list[i] = member{Uin: uin(m.User), UserName: userName(m.User), NickName: escape(nickName(p))}
 	}
 	return list, nil
 }
