@@ -18,8 +18,6 @@ type clients struct {
 	plan  plan
 	proxy *faultproxy.Proxy
 
-	turn sync.Mutex // held while it is killed and started again
-
 	state sync.Mutex
 	order order
 	last  map[hongyan.DeviceID]deviceStatus

@@ -144,8 +144,6 @@ type server struct {
 	process
 	data string
 	addr string
-
-	turn sync.Mutex // held while it is killed and started again
 }
 
 func newServer(data string) (*server, error) {

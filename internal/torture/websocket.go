@@ -21,7 +21,8 @@ func dialWebSocket(ctx context.Context, network, address string) (net.Conn, erro
 		return nil, err
 	}
 	c := &webSocket{Conn: nc, buf: make([]byte, 16<<10)}
-	if err := nc.SetDeadline(time.Now().Add(shakeTimeout)); err == nil {
+	err = nc.SetDeadline(time.Now().Add(shakeTimeout))
+	if err == nil {
 		err = c.shake(address)
 	}
 	if err == nil {
