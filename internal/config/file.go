@@ -24,7 +24,7 @@ func (l *loader) parse(name, text string) {
 		l.fault(line, at(name, line), "", "%s", message)
 		return
 	}
-	f := file{loader: l, name: name, md: &md}
+	f := file{loader: l, name: name, text: text, md: &md}
 	f.table("", top)
 }
 
@@ -32,6 +32,7 @@ func (l *loader) parse(name, text string) {
 type file struct {
 	*loader
 	name string
+	text string
 	md   *toml.MetaData
 }
 
@@ -40,6 +41,9 @@ func (f *file) table(prefix string, values map[string]toml.Primitive) {
 	for name, primitive := range values {
 		key := prefix + name
 		line := f.line(primitive)
+		if line == 0 {
+			line = f.header(strings.TrimSuffix(prefix, "."))
+		}
 		row, isSetting := find(key)
 		_, isSection := sections[key]
 		switch {
@@ -104,6 +108,19 @@ func (f *file) line(p toml.Primitive) int {
 		}
 	}
 	return first
+}
+
+// header is the line where a table begins, for values whose line the decoder does not know, as those of an empty key: the
+// first line if it cannot be told.
+func (f *file) header(table string) int {
+	n := 0
+	for line := range strings.Lines(f.text) {
+		n++
+		if inner, ok := strings.CutPrefix(strings.TrimSpace(line), "["); ok && strings.HasPrefix(strings.TrimSpace(inner), table) {
+			return n
+		}
+	}
+	return 1
 }
 
 func at(name string, line int) string {

@@ -354,6 +354,36 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// What a decoder has read before does not change what it makes of a message, or whether it takes it. The second payload has
+// a code for distances that is empty, and uses it all the same: a decoder that keeps an old table finds something there.
+func TestADecoderRemembersNothing(t *testing.T) {
+	t.Parallel()
+	d := NewDeflater(Server, Deflate{ServerNoContext: true, ClientNoContext: true}.normal())
+	rng := rand.New(rand.NewPCG(22, 23))
+	bad := []byte("|CO\x8b\xdaP\x10\xff*Ü\xedAvu7\xf96\xd91\xdd%\x9b\x7fԷaaYA\x04\x0f\x9er2j\x10Y1,\x1e*\x1e*MX0_\xe6\xbd&\xb9\xf9\x11\n}\xef\xd5RX90008770\xfc\r")
+	decode := func(decoder *decoder, payload []byte) *Error {
+		decoder.src.Reset(append(bytes.Clone(payload), deflateTail...))
+		out, bad := decoder.run([]byte("0000000000000000"), 4<<10)
+		if bad == nil {
+			out.release()
+		}
+		return bad
+	}
+	for range 20 {
+		payload, is := compressed(t, d.AppendMessage(nil, Text, chat(rng, 700), nil))
+		if !is {
+			continue
+		}
+		used := decoders.New().(*decoder)
+		if err := decode(used, payload); err != nil {
+			t.Fatalf("a good message: %v", err)
+		}
+		if decode(used, bad) == nil {
+			t.Fatal("a payload without an end is taken by a decoder that was used before")
+		}
+	}
+}
+
 // However a compressed message is cut, it gives the same event or none, and what inflates is what the naive decoder
 // makes of it.
 func FuzzInflate(f *testing.F) {

@@ -2,10 +2,9 @@ package ws
 
 import (
 	"bytes"
+	"compress/flate"
 	"io"
 	"sync"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // maxFinalBlocks is how many final DEFLATE blocks one message may contain. RFC 7692 §7.2.3.4 allows a sender to flush
