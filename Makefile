@@ -5,7 +5,7 @@ SEEDS ?= 100000
 PKG ?= ./...
 export FUZZTIME SEEDS
 
-.PHONY: help build run test test-long generate fmt bench bench-send bench-peers fuzz sim torture
+.PHONY: help build run test test-long generate fmt bench bench-send bench-peers bench-web fuzz sim torture
 
 help: ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ bench-send: ## measure durable sends against a raw log on the same disk
 
 bench-peers: ## compare the WebSocket echo with other servers (FULL=1: everything)
 	@scripts/bench-peers
+
+bench-web: build ## measure the web client with 100,000 messages and 10,000 conversations
+	@cd web/app && npm run --silent scroll && npm run --silent open
 
 fuzz: ## run every fuzz target for FUZZTIME (10m by default)
 	@scripts/fuzz
