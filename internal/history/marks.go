@@ -120,6 +120,9 @@ func (c *checker) checkViews() {
 			if !known {
 				state = m.State
 			}
+			if m.recall != nil {
+				state = hongyan.Recalled
+			}
 			if m.From != v.User && n > max(s.Read, s.Joined) && state == hongyan.Present {
 				unread++
 			}
@@ -141,13 +144,13 @@ func (c *checker) checkViews() {
 	}
 }
 
-// states are how messages stand in the end, which all devices agree on, or checkHoldings has said so.
+// states are how messages stand in the end. What one device knows to be recalled is: who had left before that was not told.
 func (c *checker) states() map[place]hongyan.MessageState {
 	all := map[place]hongyan.MessageState{}
 	for _, d := range c.h.Holdings {
 		for i := range d.Messages {
 			at := place{d.Messages[i].Conversation, d.Messages[i].Ordinal, false}
-			if _, known := all[at]; !known {
+			if known := all[at]; known != hongyan.Recalled {
 				all[at] = d.Messages[i].State
 			}
 		}
