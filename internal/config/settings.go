@@ -91,7 +91,7 @@ var table = []row{
 	{"http.origins", "Origins of the web pages, besides this server's own, that may use the short link and WebSocket.\n" +
 		"As browsers write them: \"https://chat.example.com\". \"*\": any page; it still needs a token to do anything.",
 		func(c *Config) value { return listValue{&c.HTTP.Origins} }},
-	{"http.root", "Folder whose files are served to browsers: a web client, say. Empty: none.",
+	{"http.root", "Folder whose files are served to browsers in place of the web client. Empty: the web client.",
 		func(c *Config) value { return textValue{&c.HTTP.Root} }},
 	{"http.advertise", "Where clients find this server, for the list of addresses that they keep: \"chat.example.com:8080\", or with a\n" +
 		"weight, \"203.0.113.7:443=2\". Empty: under the name that they have used, at the ports of listen.",
