@@ -33,11 +33,13 @@ export function rowsOf(timeline: Pick<Timeline, 'get'>, range: { from: number; t
       rows.push({ ordinal: o, message: 'gone', day: false, unread: o === unreadFrom, first: false, last: false })
       continue
     }
-    const day = message.timeMs > 0 && (!previous || dayOf(previous.timeMs) !== dayOf(message.timeMs))
+    // While the row above is still to come, nothing is said that its coming would most often take back: rows would move.
+    const open = previous === undefined && o > span.first && timeline.get(o - 1) === undefined
+    const day = message.timeMs > 0 && !open && (!previous || dayOf(previous.timeMs) !== dayOf(message.timeMs))
     const unread = o === unreadFrom
     rows.push({
       ordinal: o, message, day, unread,
-      first: day || unread || !joins(previous, message),
+      first: day || unread || (!open && !joins(previous, message)),
       last: !joins(message, next) || (next !== undefined && dayOf(next.timeMs) !== dayOf(message.timeMs)) || o + 1 === unreadFrom,
     })
   }
