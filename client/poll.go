@@ -127,8 +127,8 @@ func (p *poller) SetWriteDeadline(time.Time) error { return nil }
 
 // Close ends all requests and waits for them.
 func (p *poller) Close() error {
-	p.fail(ErrClosed)
 	p.mu.Lock() // whoever has it may start something, nobody after that
+	p.fail(ErrClosed)
 	p.mu.Unlock()
 	p.work.Wait()
 	p.http.CloseIdleConnections()

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -163,7 +162,7 @@ func TestThroughMiddleboxes(t *testing.T) {
 			}
 			told.waitFor(t, acked.sent())
 			heard.waitFor(t, answered.sent())
-			t.Log(fmt.Sprintf("20 messages each way with three cuts took %v, the slowest %v", time.Since(began), slowest))
+			t.Logf("20 messages each way with three cuts took %v, the slowest %v", time.Since(began), slowest)
 		})
 	}
 	checkHistory(t, "bob", told.messages(), append(acked.sent(), answered.sent()...))

@@ -356,13 +356,3 @@ func (b *browser) check() string {
 	_, text := b.get(root+"synccheck", "sid", b.sid, "synckey", keyText(b.key))
 	return text
 }
-
-// eventually waits for what has to come.
-func eventually(tb testing.TB, what string, come func() bool) {
-	tb.Helper()
-	for begin := time.Now(); !come(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > time.Minute {
-			tb.Fatal(what + " does not come")
-		}
-	}
-}
