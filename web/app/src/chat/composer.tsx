@@ -23,13 +23,13 @@ interface ComposerProps {
 
 /** Where a message is written. The draft outlives the page. */
 export function Composer({ conversation: c, name }: ComposerProps) {
-  const [text, setText] = useState(c.draft ?? '')
+  const draft = useDraft(c.id)
+  const [text, setText] = useState(() => draft.recovered() ?? c.draft ?? '')
   const [mentioned, setMentioned] = useState<Candidate[]>([])
   const [candidates, setCandidates] = useState<Candidate[]>([])
   const [chosen, setChosen] = useState(0)
   const field = useRef<HTMLTextAreaElement>(null)
   const composing = useRef(false)
-  const draft = useDraft(c.id)
   const reply = replyingTo.value?.conversation === c.id ? replyingTo.value : null
 
   useLayoutEffect(() => {

@@ -11,27 +11,30 @@ const patience = 1500
 /** Says above everything how the connection is, whenever it is not simply up. */
 export function ConnectionBanner() {
   const c = connection.value
-  const now = useClock(c.phase !== 'online')
+  // What the system says comes before a link is found to be dead.
+  const offline = useOffline()
+  const up = c.phase === 'online' && !offline
+  const now = useClock(!up)
   const [hintClosed, setHintClosed] = useState(false)
   // Attempts and pauses take turns while there is no connection: the time without one is what counts.
   const downSince = useRef(0)
-  if (c.phase === 'online') downSince.current = 0
+  if (up) downSince.current = 0
   else downSince.current ||= Date.now()
-  const down = c.phase !== 'online' && now - downSince.current > patience
+  const down = !up && now - downSince.current > patience
   const behind = c.problem?.code === 'KEY_AHEAD'
-  const slow = c.phase === 'online' && c.transport !== undefined && c.transport !== 'websocket' && !hintClosed
+  const slow = up && c.transport !== undefined && c.transport !== 'websocket' && !hintClosed
   const seconds = c.phase === 'waiting' && c.retryAt ? Math.max(0, Math.ceil((c.retryAt - now) / 1000)) : 0
   const text = behind ? t('problem.KEY_AHEAD')
     : !down ? (slow ? t('fallback', { transport: c.transport ?? '' }) : '')
     : c.phase === 'waiting' && seconds > 0 ? t('waiting', { n: seconds })
     : c.phase === 'loggedout' ? t('loggedOutElsewhere')
-    : c.phase === 'offline' ? t('offline')
+    : offline || c.phase === 'offline' ? t('offline')
     : t('connecting')
   return (
     <div class="banner-place">
       {/* The words alone are announced: the counting seconds are not. */}
       <span class="visually-hidden" role="status">
-        {down ? t(c.phase === 'connecting' ? 'connecting' : 'offline') : ''}
+        {down ? t(c.phase === 'connecting' && !offline ? 'connecting' : 'offline') : ''}
       </span>
       {text && (
         <div class={down || behind ? 'banner' : 'banner soft'} data-phase={c.phase}>
@@ -63,6 +66,21 @@ async function startOver(): Promise<void> {
 async function report(): Promise<void> {
   const sent = await attempt(() => client().report())
   if (sent) toast(t('reported', { id: sent.requestId }))
+}
+
+/** Whether the system says that it has no network. */
+function useOffline(): boolean {
+  const [offline, setOffline] = useState(!navigator.onLine)
+  useEffect(() => {
+    const look = () => setOffline(!navigator.onLine)
+    addEventListener('online', look)
+    addEventListener('offline', look)
+    return () => {
+      removeEventListener('online', look)
+      removeEventListener('offline', look)
+    }
+  }, [])
+  return offline
 }
 
 /** The time, each second while it is wanted. */
