@@ -127,7 +127,7 @@ func (c *checker) checkViews() {
 				unread++
 			}
 		}
-		if s.Last != last {
+		if s.Last != last && !c.unseen(s.ID, last, s.Last) {
 			c.fail(Durable, "account %d is told that %s ends at %d, it ends at %d", v.User, s.ID, s.Last, last)
 		}
 		if unread = min(unread, hongyan.MaxUnread); s.Unread > unread || s.Unread < unread && c.h.Kept == 0 {
@@ -156,4 +156,18 @@ func (c *checker) states() map[place]hongyan.MessageState {
 		}
 	}
 	return all
+}
+
+// unseen reports whether a conversation may go on from after to upTo with notices that were trimmed before anybody saw
+// them. What people send is known by its answer.
+func (c *checker) unseen(id hongyan.ConversationID, after, upTo hongyan.Ordinal) bool {
+	if c.h.Kept == 0 || upTo < after {
+		return false
+	}
+	for n := after + 1; n <= upTo; n++ {
+		if c.logs[id][n] != nil {
+			return false
+		}
+	}
+	return true
 }
