@@ -172,7 +172,7 @@ func TestCheck(t *testing.T) {
 		"a mark is lost": {func(s *story) {
 			s.Complete(s.Begin(Op{Device: bobPhone, Kind: MarkRead, Conversation: talk, Ordinal: 2}), Result{})
 		}, Unread},
-		"a conversation that ends late": {func(s *story) { s.view.Last = 3 }, Durable},
+		"a conversation that ends late":  {func(s *story) { s.view.Last = 3 }, Durable},
 		"an end that was trimmed unseen": {func(s *story) { s.view.Last, s.Kept = 3, 1 }, ""},
 		"a conversation that ends early": {func(s *story) { s.view.Last = 1 }, Durable},
 		"a receipt before the message": {func(s *story) {
