@@ -47,10 +47,11 @@ export function history(page: Page): Promise<string[]> {
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
     const found = new Map<number, string>()
     list.scrollTop = list.scrollHeight
-    for (let begin = Date.now(); !(found.has(1) && list.scrollTop === 0) && Date.now() - begin < 30_000; ) {
+    let loaded = false
+    for (let begin = Date.now(); !(loaded && found.has(1) && list.scrollTop === 0) && Date.now() - begin < 30_000; ) {
       await frame()
       await frame()
-      let loaded = true
+      loaded = true
       for (const row of list.querySelectorAll<HTMLElement>('[data-ordinal]')) {
         const text = row.querySelector('.message-text, .notice')?.textContent
         if (text) found.set(Number(row.dataset['ordinal']), text)
