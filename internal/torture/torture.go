@@ -170,7 +170,8 @@ func (r *run) watch(ended <-chan struct{}) {
 
 // judge checks the records of the act, and throws them away if all is well.
 func (a *act) judge() error {
-	a.now(func() string { return fmt.Sprintf("checking act %d", a.report.Acts+1) })
+	n := a.report.Acts + 1 // here, because what tells of it runs elsewhere
+	a.now(func() string { return fmt.Sprintf("checking act %d", n) })
 	l, err := load(a.devices)
 	if err != nil {
 		return err
