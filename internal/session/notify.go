@@ -43,17 +43,19 @@ func plainNotify(v hongyan.Version) []byte {
 }
 
 // hint tells the device that there is something newer: with the changes if it stands exactly before them, otherwise
-// without. A link that does not drain gets one notification when it has.
+// without. A link that does not drain gets one notification when it has. A link that takes them gets every one: that the
+// device was told before does not say that it will ask, for it ignores what an answer has overtaken, and may pull by
+// another way.
 func (s *Session) hint(n *notification) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.ended || s.draining != nil:
 		return
+	case n.hint.Version <= s.told: // an answer that waited for the same round has brought it
+		return
 	case s.owed != 0:
 		s.owed = n.hint.Version
-		return
-	case s.notified != 0:
 		return
 	}
 	if s.told == n.hint.Previous && s.told != 0 {
@@ -68,7 +70,7 @@ func (s *Session) hint(n *notification) {
 // notify sends a notification without changes now, or when the link has drained. Under the lock.
 func (s *Session) notify(v hongyan.Version, frame []byte) {
 	if s.link.Send(frame) {
-		s.notified, s.owed = v, 0
+		s.owed = 0
 		return
 	}
 	s.owed = v

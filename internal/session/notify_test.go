@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan"
+	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -63,7 +64,7 @@ func TestChangesComeInlineWhereTheDeviceStands(t *testing.T) {
 	}
 }
 
-func TestADeviceThatIsNotAtThePlaceIsToldOnce(t *testing.T) {
+func TestADeviceThatIsNotAtThePlaceIsToldWithoutChanges(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Config{}, nil)
 	alice, bob := r.account("alice"), r.account("bob")
@@ -74,15 +75,10 @@ func TestADeviceThatIsNotAtThePlaceIsToldOnce(t *testing.T) {
 	if len(n.Changes) != 0 || n.Previous != 0 || len(n.Key) != 0 || n.Version == 0 {
 		t.Errorf("came %v", n)
 	}
+	// Told again though it has said nothing here since: it may have pulled by HTTP.
 	alice.says(bob, "two")
-	alice.says(bob, "three")
-	if list := bob.pushed(); len(list) != 0 {
-		t.Errorf("who was told and has said nothing is told again: %v", list)
-	}
-	bob.must(wire.OpHeartbeat, nil, nil)
-	alice.says(bob, "four")
-	if n = bob.onePush("after a sign of life"); len(n.Changes) != 0 {
-		t.Errorf("came %v", n)
+	if again := bob.onePush("the second"); len(again.Changes) != 0 || again.Version <= n.Version {
+		t.Errorf("after %v came %v", n, again)
 	}
 	bob.sync()
 	alice.says(bob, "five")
@@ -127,6 +123,30 @@ func TestANotificationThatAPullOvertookSilencesNothing(t *testing.T) {
 	other.key = page.Key
 	alice.says(bob, "two")
 	if n = other.onePush("the next change"); len(n.Changes) != 1 || n.Previous != version(t, other.key) {
+		t.Errorf("came %v", n)
+	}
+}
+
+// A pull that waits for the disk together with a change is answered before the hint of that change is given.
+func TestAHintThatAnAnswerOvertookTellsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, Config{}, nil)
+	alice, bob := r.account("alice"), r.account("bob")
+	bob.sync()
+	bob.pushed()
+	var late []inbox.Hint
+	r.OnHint = func(h inbox.Hint) { late = append(late, h) }
+	alice.says(bob, "one")
+	bob.sync()
+	r.OnHint = r.hub.Hint
+	for _, h := range late {
+		r.hub.Hint(h)
+	}
+	if list := bob.pushed(); len(list) != 0 {
+		t.Errorf("told of what it has: %v", list)
+	}
+	alice.says(bob, "two")
+	if n := bob.onePush("the next change"); len(n.Changes) != 1 || n.Previous != version(t, bob.key) {
 		t.Errorf("came %v", n)
 	}
 }

@@ -53,9 +53,6 @@ type Session struct {
 
 	// What the device stands at, if it has applied everything it was told: what an inline notification must continue.
 	told hongyan.Version
-	// The version of a notification without changes that is out while the device has said nothing since: a further one
-	// tells nothing. 0: there is none.
-	notified hongyan.Version
 	// The version of a notification that waits for the link to drain. 0: there is none.
 	owed hongyan.Version
 }
@@ -127,7 +124,6 @@ func (s *Session) Frame(_ time.Time, f wire.Frame) {
 
 // admit counts a request in, or says why it is not taken. It runs under the lock.
 func (s *Session) admit(f wire.Frame) *hongyan.Error {
-	s.notified = 0
 	switch {
 	case s.draining != nil || s.ended:
 		return hongyan.Errorf(hongyan.Unavailable, "the server is about to close this connection").
@@ -213,9 +209,6 @@ func (s *Session) identified(id *account.Identity, err error) error {
 // stands notes the version that the device has when it has read what is being sent. Under the lock.
 func (s *Session) stands(v hongyan.Version) {
 	s.told = max(s.told, v)
-	if v >= s.notified {
-		s.notified = 0
-	}
 	if v >= s.owed {
 		s.owed = 0
 	}
