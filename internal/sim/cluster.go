@@ -107,6 +107,8 @@ type Result struct {
 const (
 	unrest  = 60 * time.Second // people are busy, and everything may break
 	healing = 3 * time.Minute  // nothing breaks any more
+	chats   = 3                // then: how often people write, and nothing even dawdles
+	prompt  = 4 * time.Second  // until everybody has to have everything: no heartbeat may be needed for that
 )
 
 // Run runs one cluster.
@@ -164,12 +166,37 @@ func (c *cluster) end() ([]history.Violation, error) {
 	for end := c.w.now.Add(healing); c.w.now.Before(end) && !c.quiet(); {
 		c.w.run(c.w.now.Add(5 * time.Second))
 	}
+	c.chat()
 	c.lookBack()
 	c.server.process.endReadings()
 	if err := c.server.disk.end(); err != nil {
 		return nil, err
 	}
 	return append(c.alarms, history.Check(c.history)...), nil
+}
+
+// chat lets people write who all are connected and up to date, and expects that all get it at once.
+func (c *cluster) chat() {
+	c.server.slowSyncs = 0
+	cutOff := func(d *device) bool {
+		return d.running == nil || d.running.conn == nil || d.running.conn.closed || d.running.conn.up.dead || d.running.conn.down.dead
+	}
+	for end := c.w.now.Add(healing); c.w.now.Before(end) && slices.ContainsFunc(c.devices, cutOff); {
+		c.w.run(c.w.now.Add(5 * time.Second))
+	}
+	for n := range chats {
+		if !c.quiet() {
+			return // the checks say what is wrong
+		}
+		for i := range 1 + c.w.rng.IntN(3) {
+			d := one(c.w, c.devices)
+			c.w.after(c.w.between(0, 30*time.Millisecond), func() { d.send(c.somewhere(d), fmt.Sprintf("%s-chat%d.%d", d.name, n, i)) })
+		}
+		c.w.run(c.w.now.Add(prompt))
+		if !c.quiet() {
+			c.alarm(history.Progress, "%v after people wrote, with nothing wrong, somebody does not have it", prompt)
+		}
+	}
 }
 
 // alarm records something that no device should ever meet.

@@ -72,6 +72,7 @@ func (c *conn) request(frame []byte) {
 			return
 		}
 		c.server.planted.peek(c.server.process, f)
+		c.session.Alive(c.w.now)
 		c.session.Frame(c.w.now, f)
 	})
 }

@@ -47,6 +47,8 @@ type server struct {
 	kept    int  // messages that an account keeps, 0: all
 	planted *planted
 	crashes int
+
+	slowSyncs int // one in so many syncs of the disk takes long, 0: none
 }
 
 // trap is where the next round meets a loss of power that a script has planned.
@@ -90,7 +92,8 @@ func newServer(w *world, n *net, d disk, p *planted) (*server, error) {
 		return nil, err
 	}
 	s := &server{
-		w: w, net: n, disk: d, random: rand.NewChaCha8(key), hasher: hasher, conns: map[*conn]bool{}, down: true, planted: p,
+		slowSyncs: 10,
+		w:         w, net: n, disk: d, random: rand.NewChaCha8(key), hasher: hasher, conns: map[*conn]bool{}, down: true, planted: p,
 	}
 	return s, s.start()
 }
@@ -261,7 +264,7 @@ func (p *process) commit() {
 
 func (p *process) settleSoon() {
 	slow := 12 * time.Millisecond
-	if p.s.w.chance(10) {
+	if p.s.w.chance(p.s.slowSyncs) {
 		slow = 800 * time.Millisecond
 	}
 	p.later(0, slow, p.settle)
