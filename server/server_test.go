@@ -231,14 +231,17 @@ func TestEnds(t *testing.T) {
 			end server.End
 			err error
 		}
-		events := make(chan event, 10)
-		var failed error
+		events, failures := make(chan event, 10), make(chan error, 10)
 		s := listen(server.Config{
 			Message: func(c *server.Conn, m server.Message) { c.Close(4000, string(m.Data)) },
-			Error:   func(_ *server.Conn, err error) { failed = err },
+			Error:   func(_ *server.Conn, err error) { failures <- err },
 			Close: func(_ *server.Conn, end server.End) {
-				events <- event{end, failed}
-				failed = nil
+				ev := event{end: end}
+				select {
+				case ev.err = <-failures:
+				default:
+				}
+				events <- ev
 			},
 		})
 		key := ws.Key(7)

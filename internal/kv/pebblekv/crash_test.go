@@ -104,6 +104,51 @@ func cutWhileWriting(t *testing.T, r *rand.Rand, disk *vfs.MemFS, l *ledger, n i
 	return taken
 }
 
+// TestAManifestIsNamedBeforeItsMarker looks for a sync of the directory between a new manifest and the marker that puts it
+// in force. Without it a loss of power could leave the marker alone.
+func TestAManifestIsNamedBeforeItsMarker(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	named := map[string]bool{} // manifests: durable names
+	markers := 0
+	watched := &probe{FS: vfs.NewMem(), before: func(op change, name string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		base := name[strings.LastIndexByte(name, '/')+1:]
+		switch {
+		case op == opSync && base == "db":
+			for manifest := range named {
+				named[manifest] = true
+			}
+		case op == opCreate && strings.HasPrefix(base, "MANIFEST-"):
+			named[base] = false
+		case op == opCreate && strings.HasPrefix(base, "marker.manifest."):
+			markers++
+			if manifest := base[strings.LastIndexByte(base, '.')+1:]; !named[manifest] {
+				t.Errorf("%s is made while the name of %s may still be lost", base, manifest)
+			}
+		}
+		return nil
+	}}
+	for range 2 {
+		s, err := open("db", Options{FS: watched}, small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Claim(1); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if markers == 0 {
+		t.Error("no marker was made")
+	}
+}
+
 // TestWaitWaits holds back the syncs of the log: no Wait may return meanwhile, and the one of a batch without writes
 // waits for the batches before it.
 func TestWaitWaits(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -51,6 +52,17 @@ func (f *failstopFS) create(op, name string, open func() (vfs.File, error)) (vfs
 	return file, nil
 }
 
+// markerPrefix begins the names of Pebble's markers (its package atomicfs).
+const markerPrefix = "marker."
+
+func (f *failstopFS) syncDir(name string) error {
+	dir, err := f.FS.OpenDir(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 // describe adds what was tried, where, if the error does not say it.
 func describe(op, name string, err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
@@ -62,7 +74,14 @@ func describe(op, name string, err error) error {
 	return fmt.Errorf("%s %s: %w", op, name, err)
 }
 
+// Create creates a file. A marker says which manifest is in force, so the name of that manifest has to be durable before
+// there is one: POSIX lets a loss of power keep one new name of a directory and forget another, and Pebble syncs the
+// directory only after it has made the marker.
 func (f *failstopFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.HasPrefix(f.PathBase(name), markerPrefix) {
+		dir := f.PathDir(name)
+		f.change("sync", dir, func() error { return f.syncDir(dir) })
+	}
 	return f.create("create", name, func() (vfs.File, error) { return f.FS.Create(name, category) })
 }
 
