@@ -289,7 +289,7 @@ func (s *Service) AnswerLogin(u hongyan.UserID, d hongyan.DeviceID, code string,
 
 // confirming reads whose device d is, which must not have ended: who was logged out brings nobody in.
 func (s *Service) confirming(u hongyan.UserID, d hongyan.DeviceID, done func(hongyan.Profile, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (hongyan.Profile, error) {
+	inbox.Look(s.shard, u, func(r *inbox.Read) (hongyan.Profile, error) {
 		a, err := store.Accounts.Get(r, u)
 		if err != nil {
 			return hongyan.Profile{}, err

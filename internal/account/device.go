@@ -141,7 +141,7 @@ func (s *Service) Authenticate(p Peer, token string, done func(Identity, error))
 			return nil
 		}
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (Identity, error) {
+	inbox.Look(s.shard, inbox.Nobody, func(r *inbox.Read) (Identity, error) {
 		d, err := store.DeviceLists.Get(r, user)
 		if err != nil {
 			return Identity{}, err
@@ -183,7 +183,7 @@ func (s *Service) authenticateKey(token string, done func(Identity, error)) {
 		done(Identity{}, badToken(err))
 		return
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (Identity, error) {
+	inbox.Look(s.shard, inbox.Nobody, func(r *inbox.Read) (Identity, error) {
 		kept, err := store.APIKeys.Get(r, k.ID)
 		if err != nil {
 			return Identity{}, err
@@ -220,7 +220,7 @@ func (s *Service) noteSeen(u hongyan.UserID, dev store.Device, addr netip.Addr) 
 
 // Devices lists an account's devices.
 func (s *Service) Devices(u hongyan.UserID, done func(hongyan.Devices, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (hongyan.Devices, error) {
+	inbox.Look(s.shard, u, func(r *inbox.Read) (hongyan.Devices, error) {
 		d, err := store.DeviceLists.Get(r, u)
 		if err != nil || d == nil {
 			return hongyan.Devices{}, err

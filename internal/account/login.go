@@ -148,7 +148,7 @@ func (s *Service) Login(p Peer, c Credentials, done func(Identity, error)) {
 		hash  auth.PasswordHash
 		known bool
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (stored, error) {
+	inbox.Look(s.shard, inbox.Nobody, func(r *inbox.Read) (stored, error) {
 		u, a, err := find(r, name)
 		if err != nil || a == nil || a.Disabled {
 			return stored{}, err

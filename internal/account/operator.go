@@ -82,7 +82,7 @@ func (s *Service) List(after string, limit uint32, done func(Listed, error)) {
 	if n == 0 {
 		n = defaultPage
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (Listed, error) {
+	inbox.Look(s.shard, inbox.Nobody, func(r *inbox.Read) (Listed, error) {
 		var page Listed
 		var failed error
 		err := store.ListNames(r, after, func(_ string, u hongyan.UserID) bool {

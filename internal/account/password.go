@@ -14,7 +14,7 @@ func (s *Service) SetPassword(p Peer, u hongyan.UserID, device hongyan.DeviceID,
 		done(hongyan.Errorf(hongyan.BadCredentials, "the old password is wrong"))
 		return
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (*store.Account, error) {
+	inbox.Look(s.shard, u, func(r *inbox.Read) (*store.Account, error) {
 		a, err := store.Accounts.Get(r, u)
 		if err == nil && a == nil {
 			return nil, revoked

@@ -155,7 +155,7 @@ func (w *world) invite(uses, days uint32) (string, error) {
 func look[R any](w *world, f func(r store.Reader) (R, error)) R {
 	w.t.Helper()
 	got, err := ask(w, func(done func(R, error)) {
-		inbox.Look(w.Shard.Shard, func(r *inbox.Read) (R, error) { return f(r) }, done)
+		inbox.Look(w.Shard.Shard, inbox.Nobody, func(r *inbox.Read) (R, error) { return f(r) }, done)
 	})
 	must(w.t, err)
 	return got

@@ -205,7 +205,7 @@ func TestALeavingServerIsBusy(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	me := b.register("anna")
-	full := inbox.NewShard(b.Engine(), nil, func(func()) error { return hongyan.Errorf(hongyan.Busy, "the queue is full") })
+	full := inbox.NewShard(b.Engine(), nil, func(hongyan.UserID, func()) error { return hongyan.Errorf(hongyan.Busy, "the queue is full") })
 	me.key = nil // which acknowledges nothing
 	b.Desk.Desk.Chat = chat.New(full, chat.Config{}, b.Random)
 	if p := b.poll(me, time.Second); p.answers != 1 || hongyan.CodeOf(p.err) != hongyan.Busy {

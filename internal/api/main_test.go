@@ -67,7 +67,7 @@ func newWorldWith(tb testing.TB, c Config) *world {
 	engine, err := inbox.Open(records, 0, hub.Hint)
 	check(err)
 	writer := inbox.NewWriter(engine, time.Now, func(err error) { tb.Error(err) })
-	part := inbox.NewShard(engine, writer.Submit, func(job func()) error { go job(); return nil })
+	part := inbox.NewShard(engine, writer.Submit, func(_ hongyan.UserID, job func()) error { go job(); return nil })
 	hasher, err := auth.NewHasher(auth.Params{Memory: 8, Time: 1, Threads: 1}, 2, 64)
 	check(err)
 	keys, err := auth.NewKeyRing(rand.Reader)

@@ -46,9 +46,8 @@ import (
 
 // Limits of what runs at a time.
 const (
-	waitingReads  = 4096 // reads that wait for a goroutine
-	waitingHashes = 64   // logins that wait for their password to be hashed
-	shard         = 0    // the only shard of a single node
+	waitingHashes = 64 // logins that wait for their password to be hashed
+	shard         = 0  // the only shard of a single node
 )
 
 // What the server would like of its clients.
@@ -69,7 +68,7 @@ type Server struct {
 	kv     records
 	engine *inbox.Engine
 	writer *inbox.Writer
-	reads  *pool
+	reads  *reads
 	slow   *pool
 	disk   *disk
 	certs  *certs.Source
@@ -147,10 +146,8 @@ func (s *Server) open(engine func(*Server) (records, error)) error {
 	}
 	s.engine.Refuse(s.disk.look())
 	s.writer = inbox.NewWriter(s.engine, time.Now, s.fail)
-	s.reads = newPool("reads", 2*runtime.GOMAXPROCS(0)+2, waitingReads)
-	part := inbox.NewShard(s.engine, s.writer.Submit, func(job func()) error {
-		return s.reads.run(func(context.Context) { job() })
-	})
+	s.reads = newReads()
+	part := inbox.NewShard(s.engine, s.writer.Submit, s.reads.run)
 	s.media, err = media.Open(media.Config{
 		Dir: filepath.Join(c.Data, "media"), MaxSize: int64(c.Media.MaxSize), Quota: int64(c.Media.Quota), Shard: part,
 		Accepting: s.engine.Accepting, Now: time.Now, Metrics: s.metrics,

@@ -19,7 +19,14 @@ func (s *Server) export() {
 		return float64(n)
 	})
 	gauge("writer_queue", "Changes that wait for their round; at most inbox.QueuedCommands.", func() float64 { return float64(s.writer.Queued()) })
-	gauge("reads_queue", "Reads that wait for a goroutine.", func() float64 { return float64(len(s.reads.jobs)) })
+	gauge("reads_queue", "Reads that wait for a goroutine.", func() float64 {
+		n, _ := s.reads.waiting()
+		return float64(n)
+	})
+	gauge("reads_behind", "Accounts that read so much that they wait behind the others.", func() float64 {
+		_, n := s.reads.waiting()
+		return float64(n)
+	})
 	gauge("logins_queue", "Logins that wait for their password to be hashed.", func() float64 { return float64(len(s.slow.jobs)) })
 	gauge("sending", "1 while new content is taken, 0 while it is refused because the disk is nearly full.", func() float64 {
 		if s.engine.Accepting() != nil {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
 
@@ -28,9 +27,6 @@ func newPool(name string, workers, waiting int) *pool {
 		p.workers.Go(func() {
 			for job := range p.jobs {
 				job(p.ctx)
-				// Jobs are short. A worker that goes from one to the next keeps its processor for 10 ms, before the
-				// scheduler takes it away, and everybody else's messages wait on their way through other goroutines.
-				runtime.Gosched()
 			}
 		})
 	}

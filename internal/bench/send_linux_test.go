@@ -124,7 +124,7 @@ func openStack(b *testing.B) *stack {
 		w.Close()
 		check(engine.Close())
 	})
-	shard := inbox.NewShard(e, w.Submit, func(f func()) error { f(); return nil })
+	shard := inbox.NewShard(e, w.Submit, inbox.RunHere)
 	s := &stack{chat: chat.New(shard, chat.Config{}, crand.Reader), text: strings.Repeat("x", bodySize)}
 	keys, err := auth.NewKeyRing(crand.Reader)
 	check(err)

@@ -130,7 +130,7 @@ type Beat struct {
 // changed lately.
 func (s *Service) Beat(c Caller, key hongyan.SyncKey, done func(Beat, error)) {
 	s.Acknowledge(c, key)
-	inbox.Look(s.shard, func(r *inbox.Read) (Beat, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (Beat, error) {
 		head, err := r.Head(c.User)
 		return Beat{head, key != hongyan.KeyAt(s.Generation(), c.User, head)}, err
 	}, done)

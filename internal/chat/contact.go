@@ -131,7 +131,7 @@ type ListedContacts struct {
 // Contacts lists the caller's contacts, requests and blocks of accounts with ids above `above`, in order.
 func (s *Service) Contacts(c Caller, above hongyan.UserID, limit uint32, done func(ListedContacts, error)) {
 	n := pageLimit(limit, DefaultPage, MaxPage)
-	inbox.Look(s.shard, func(r *inbox.Read) (ListedContacts, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (ListedContacts, error) {
 		var page ListedContacts
 		var failed error
 		size := 0

@@ -231,7 +231,7 @@ func TestProfilesAreFoundByIDAndName(t *testing.T) {
 	w.people("gone")
 	w.disable("gone", true)
 	find := func(targets ...Target) ([]hongyan.Profile, error) {
-		return shardtest.Ask(w.Shard, func(done func([]hongyan.Profile, error)) { w.chat.Profiles(targets, done) })
+		return shardtest.Ask(w.Shard, func(done func([]hongyan.Profile, error)) { w.chat.Profiles(alice.Caller, targets, done) })
 	}
 	list, err := find(Target{Name: "BOB"}, Target{User: 4711}, Target{}, Target{Name: "gone"}, Target{User: alice.User}, Target{Name: "bob"})
 	must(t, err)

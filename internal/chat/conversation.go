@@ -16,7 +16,7 @@ func (s *Service) Conversations(c Caller, ids []hongyan.ConversationID, limit ui
 		done(nil, hongyan.Errorf(hongyan.TooMany, "%d conversations at once, the limit is %d", len(ids), MaxConversations))
 		return
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) ([]hongyan.Conversation, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) ([]hongyan.Conversation, error) {
 		if len(ids) == 0 {
 			return recent(r, c.User, pageLimit(limit, WindowSize, MaxConversations))
 		}
@@ -201,7 +201,7 @@ type History struct {
 
 // History reads messages that the caller may see: those of its time as a member, neither cleared nor deleted by it.
 func (s *Service) History(c Caller, q HistoryQuery, done func(History, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (History, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (History, error) {
 		v, err := partOf(r, c.User, q.Conversation)
 		if err != nil {
 			return History{}, err

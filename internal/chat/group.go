@@ -87,7 +87,7 @@ func (s *Service) createGroup(tx *inbox.Tx, c Caller, n NewGroup) (hongyan.Group
 
 // Group reads a group with its members, for a member.
 func (s *Service) Group(c Caller, g hongyan.GroupID, done func(hongyan.Group, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (hongyan.Group, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (hongyan.Group, error) {
 		group, err := memberGroup(r, g, c.User)
 		if err != nil {
 			return hongyan.Group{}, err

@@ -11,12 +11,12 @@ import (
 )
 
 // Profiles looks accounts up. Those that do not exist are left out.
-func (s *Service) Profiles(targets []Target, done func([]hongyan.Profile, error)) {
+func (s *Service) Profiles(c Caller, targets []Target, done func([]hongyan.Profile, error)) {
 	if len(targets) > MaxProfiles {
 		done(nil, hongyan.Errorf(hongyan.TooMany, "%d accounts at once, the limit is %d", len(targets), MaxProfiles))
 		return
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) ([]hongyan.Profile, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) ([]hongyan.Profile, error) {
 		var found []hongyan.Profile
 		for _, t := range targets {
 			u, a, err := t.resolve(r)
@@ -116,7 +116,7 @@ func (s *Service) tellOn(u hongyan.UserID) {
 
 // Resume goes on with what is done piece by piece and has stopped: at the start of the server, and now and then.
 func (s *Service) Resume() {
-	inbox.Look(s.shard, func(r *inbox.Read) (list []hongyan.UserID, err error) {
+	inbox.Look(s.shard, inbox.Nobody, func(r *inbox.Read) (list []hongyan.UserID, err error) {
 		err = store.ListTellings(r, func(u hongyan.UserID) bool {
 			list = append(list, u)
 			return len(list) < resumeAtOnce
@@ -131,7 +131,7 @@ func (s *Service) Resume() {
 
 // Setting reads a value that u's devices share; it is empty if there is none.
 func (s *Service) Setting(u hongyan.UserID, name string, done func(value []byte, err error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) ([]byte, error) {
+	inbox.Look(s.shard, u, func(r *inbox.Read) ([]byte, error) {
 		v, err := store.Settings.Get(r, store.SettingName{User: u, Name: name})
 		if v == nil {
 			return nil, err

@@ -83,7 +83,7 @@ type Readers struct {
 
 // Readers tells a member how many, besides its writer, have received and read a message that the member may read.
 func (s *Service) Readers(c Caller, conversation hongyan.ConversationID, o hongyan.Ordinal, done func(Readers, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) (Readers, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (Readers, error) {
 		m, err := readable(r, c.User, conversation, o)
 		if err != nil {
 			return Readers{}, err

@@ -55,7 +55,7 @@ func (s *Service) Search(c Caller, q SearchQuery, done func(Found, error)) {
 		}
 		before = min(before, binary.BigEndian.Uint64(q.Token))
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (Found, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (Found, error) {
 		f.r = r
 		var err error
 		if q.Conversation.IsZero() {

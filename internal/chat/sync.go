@@ -34,7 +34,7 @@ func (s *Service) Sync(c Caller, q SyncQuery, done func(Page, error)) {
 	s.Acknowledge(c, q.Key)
 	slices.Sort(q.Types)
 	q.Types = slices.Compact(q.Types) // a type that is named twice is still read once
-	inbox.Look(s.shard, func(r *inbox.Read) (Page, error) { return s.page(r, c.User, q) }, done)
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (Page, error) { return s.page(r, c.User, q) }, done)
 }
 
 func (s *Service) page(r *inbox.Read, u hongyan.UserID, q SyncQuery) (Page, error) {
@@ -84,7 +84,7 @@ func (s *Service) Backfill(c Caller, token []byte, limit uint32, done func(Page,
 		done(Page{}, err)
 		return
 	}
-	inbox.Look(s.shard, func(r *inbox.Read) (Page, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) (Page, error) {
 		entries, more, err := r.Backlog(c.User, t.above, t.upTo, pageLimit(limit, DefaultHistory, MaxHistory))
 		if err != nil {
 			return Page{}, err

@@ -32,7 +32,7 @@ func (w *world) popular(contacts int) (*device, []*device) {
 // look reads from the store without a step of the writer.
 func look[R any](w *world, do func(r *inbox.Read) (R, error)) (result R) {
 	w.t.Helper()
-	inbox.Look(w.Shard.Shard, do, func(r R, err error) {
+	inbox.Look(w.Shard.Shard, inbox.Nobody, do, func(r R, err error) {
 		must(w.t, err)
 		result = r
 	})

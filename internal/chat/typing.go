@@ -21,7 +21,7 @@ type typist struct {
 // Typing returns who is to be told that the caller is writing: the others of the conversation, if the caller may write
 // there. Nobody is told more often than TypingEvery, and nobody in large groups.
 func (s *Service) Typing(c Caller, conversation hongyan.ConversationID, nowMS int64, done func([]hongyan.UserID, error)) {
-	inbox.Look(s.shard, func(r *inbox.Read) ([]hongyan.UserID, error) {
+	inbox.Look(s.shard, c.User, func(r *inbox.Read) ([]hongyan.UserID, error) {
 		members, err := s.mayWrite(r, nowMS, c.User, conversation)
 		if err != nil || len(members) > MaxSignalGroup {
 			return nil, err

@@ -28,7 +28,7 @@ func TestHeldReadsAreBounded(t *testing.T) {
 	}
 	codeOf(t, err, hongyan.Busy)
 	// What is refused at the gate is refused as such, not as the end of the store.
-	Look(NewShard(g.e, nil, func(f func()) error { f(); return nil }), func(*Read) (none, error) { return none{}, nil },
+	Look(NewShard(g.e, nil, RunHere), Nobody, func(*Read) (none, error) { return none{}, nil },
 		func(_ none, err error) { codeOf(t, err, hongyan.Busy) })
 	g.settle(r)
 	if held != MaxHeldReads {

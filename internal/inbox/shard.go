@@ -11,12 +11,26 @@ import (
 type Shard struct {
 	engine *Engine
 	submit func(Command) error
-	run    func(func()) error
+	run    Run
 }
 
-// NewShard joins an engine with what carries its work: submit queues a command for its round (Writer.Submit), run
-// executes a read where blocking on the disk is allowed. Both answer Busy when they are full.
-func NewShard(e *Engine, submit func(Command) error, run func(func()) error) *Shard {
+// Run executes a read, where blocking on the disk is allowed, when it is the turn of the account that asks. It answers
+// Busy when too many wait.
+type Run func(who hongyan.UserID, job func()) error
+
+// RunHere is a Run that does it at once.
+func RunHere(_ hongyan.UserID, job func()) error {
+	job()
+	return nil
+}
+
+// Nobody asks for what the server itself wants to know, and for those who have not proved who they are yet: to claim to
+// be somebody must not cost that account its turn.
+const Nobody hongyan.UserID = 0
+
+// NewShard joins an engine with what carries its work: submit queues a command for its round (Writer.Submit) and answers
+// Busy when it is full, run executes reads.
+func NewShard(e *Engine, submit func(Command) error, run Run) *Shard {
 	return &Shard{e, submit, run}
 }
 
@@ -45,10 +59,10 @@ func (c *change[R]) Do(tx *Tx) (err error) {
 
 func (c *change[R]) Done(err error) { c.done(c.result, err) }
 
-// Look runs do over a consistent view and gives its result to done when everything in the view is durable.
-func Look[R any](s *Shard, do func(r *Read) (R, error), done func(R, error)) {
+// Look runs do for an account over a consistent view, and gives its result to done when everything in the view is durable.
+func Look[R any](s *Shard, who hongyan.UserID, do func(r *Read) (R, error), done func(R, error)) {
 	var none R
-	err := s.run(func() {
+	err := s.run(who, func() {
 		r := s.engine.Read()
 		result, err := do(r)
 		r.Release(func(lost error) {

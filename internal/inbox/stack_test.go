@@ -62,7 +62,7 @@ func openStack(fs vfs.FS, writer bool) (*stack, error) {
 		s.writer = inbox.NewWriter(s.engine, time.Now, func(err error) { s.failed <- err })
 		submit = s.writer.Submit
 	}
-	s.shard = inbox.NewShard(s.engine, submit, func(job func()) error { job(); return nil })
+	s.shard = inbox.NewShard(s.engine, submit, inbox.RunHere)
 	s.chat = chat.New(s.shard, chat.Config{RecallWindow: time.Hour}, rand.Reader)
 	return s, nil
 }
@@ -248,7 +248,7 @@ func (s *stack) reader(l *ledger, u hongyan.UserID, stop <-chan struct{}) error 
 		default:
 		}
 		page, err := ask(func(done func(inbox.Page, error)) {
-			inbox.Look(s.shard, func(r *inbox.Read) (inbox.Page, error) { return r.Pull(u, key, nil, 50) }, done)
+			inbox.Look(s.shard, u, func(r *inbox.Read) (inbox.Page, error) { return r.Pull(u, key, nil, 50) }, done)
 		})
 		if err != nil {
 			return err

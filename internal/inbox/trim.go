@@ -49,7 +49,7 @@ type place struct {
 // when that is durable; finished means that the walk has come to its end, and the next step begins it anew. The step
 // after an error passes over the account that could not be read, and tries again what could not be written.
 func (s *Sweeper) Step(nowMS int64, done func(finished bool, err error)) {
-	Look(s.shard, func(r *Read) (trimming, error) { return s.plan(r, nowMS) }, func(t trimming, err error) {
+	Look(s.shard, Nobody, func(r *Read) (trimming, error) { return s.plan(r, nowMS) }, func(t trimming, err error) {
 		switch {
 		case err != nil:
 			s.behind = max(s.behind, t.behind)

@@ -19,7 +19,7 @@ func (g *rig) shard() *Shard {
 		}
 		return nil
 	}
-	return NewShard(g.e, submit, func(job func()) error { job(); return nil })
+	return NewShard(g.e, submit, RunHere)
 }
 
 // account is a command that makes an account.

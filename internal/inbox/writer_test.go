@@ -101,7 +101,7 @@ type none = struct{}
 
 // shardOf is the shard of a writer, whose reads run where they are asked for.
 func shardOf(e *Engine, w *Writer) *Shard {
-	return NewShard(e, w.Submit, func(job func()) error { job(); return nil })
+	return NewShard(e, w.Submit, RunHere)
 }
 
 // TestManySubmitters lets many goroutines write to a few logs at once. Every command is answered, those of one goroutine
@@ -229,7 +229,7 @@ func TestFailureAnswersEverybody(t *testing.T) {
 		started = r.started
 		r.Close()
 	}
-	Look(s, func(r *Read) (none, error) { return none{}, nil }, done)
+	Look(s, Nobody, func(r *Read) (none, error) { return none{}, nil }, done)
 	close(broken)
 	for range n + 1 {
 		codeOf(t, <-outcomes, hongyan.Unavailable)
@@ -275,7 +275,7 @@ func TestTrimUnderReaders(t *testing.T) {
 			reset := true // so much may be gone already
 			for last < notes {
 				pages := make(chan Page, 1)
-				Look(s, func(r *Read) (Page, error) { return r.Pull(u, key, nil, 7) }, func(p Page, err error) {
+				Look(s, u, func(r *Read) (Page, error) { return r.Pull(u, key, nil, 7) }, func(p Page, err error) {
 					if err != nil {
 						t.Error(err)
 					}

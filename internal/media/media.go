@@ -173,7 +173,7 @@ func change[R any](s *Store, do func(tx *inbox.Tx) (R, error)) (R, error) {
 
 // look runs do over what is durable.
 func look[R any](s *Store, do func(r *inbox.Read) (R, error)) (R, error) {
-	return await(func(done func(R, error)) { inbox.Look(s.config.Shard, do, done) })
+	return await(func(done func(R, error)) { inbox.Look(s.config.Shard, inbox.Nobody, do, done) })
 }
 
 func await[R any](start func(done func(R, error))) (R, error) {

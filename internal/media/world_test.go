@@ -51,7 +51,7 @@ func newWorld(tb testing.TB, change ...func(*Config)) *world {
 	w := &world{tb: tb}
 	w.config = Config{
 		Dir: filepath.Join(tb.TempDir(), "media"), MaxSize: 8 << 20, Metrics: prometheus.NewRegistry(),
-		Shard: inbox.NewShard(engine, writer.Submit, func(job func()) error { go job(); return nil }),
+		Shard: inbox.NewShard(engine, writer.Submit, func(_ hongyan.UserID, job func()) error { go job(); return nil }),
 		Now:   func() time.Time { return begin.Add(time.Duration(w.now.Load()) * time.Second) },
 		Accepting: func() error {
 			if w.full.Load() {

@@ -18,8 +18,8 @@ func targets(users []uint64, names []string) []chat.Target {
 	return list
 }
 
-func profiles(d *Desk, _ Caller, q *wire.ProfilesRequest, done func(Reply, error)) {
-	d.Chat.Profiles(targets(q.Users, q.Names), answer(done, func(list []hongyan.Profile) *wire.ProfilesReply {
+func profiles(d *Desk, c Caller, q *wire.ProfilesRequest, done func(Reply, error)) {
+	d.Chat.Profiles(c.chat(), targets(q.Users, q.Names), answer(done, func(list []hongyan.Profile) *wire.ProfilesReply {
 		return &wire.ProfilesReply{Profiles: wire.FromAll(wire.FromProfile, list)}
 	}))
 }

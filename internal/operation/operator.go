@@ -57,12 +57,12 @@ func createInvitation(d *Desk, _ Caller, q *wire.CreateInvitationRequest, done f
 	}))
 }
 
-func demandTLS(d *Desk, _ Caller, q *wire.DemandTLSRequest, done func(Reply, error)) {
+func demandTLS(d *Desk, c Caller, q *wire.DemandTLSRequest, done func(Reply, error)) {
 	if q.Name == "" {
 		done(Reply{Body: &wire.DemandTLSReply{Closed: uint32(d.DemandTLS(0))}}, nil)
 		return
 	}
-	d.Chat.Profiles([]chat.Target{{Name: q.Name}}, func(list []hongyan.Profile, err error) {
+	d.Chat.Profiles(c.chat(), []chat.Target{{Name: q.Name}}, func(list []hongyan.Profile, err error) {
 		switch {
 		case err != nil:
 			done(Reply{}, err)

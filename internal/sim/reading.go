@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/kv"
 )
 
@@ -18,7 +19,7 @@ type reading struct {
 }
 
 // read begins a read after a while: other things happen between a request and its read, too.
-func (p *process) read(job func()) error {
+func (p *process) read(_ hongyan.UserID, job func()) error {
 	r := &reading{p: p}
 	p.later(0, 4*time.Millisecond, func() {
 		r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {

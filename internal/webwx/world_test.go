@@ -67,7 +67,7 @@ func newWorld(tb testing.TB) *world {
 	check(err)
 	writer := inbox.NewWriter(engine, time.Now, func(err error) { tb.Error(err) })
 	w := &world{tb: tb}
-	w.part = inbox.NewShard(engine, writer.Submit, func(job func()) error { go job(); return nil })
+	w.part = inbox.NewShard(engine, writer.Submit, func(_ hongyan.UserID, job func()) error { go job(); return nil })
 	hasher, err := auth.NewHasher(auth.Params{Memory: 8, Time: 1, Threads: 1}, 2, 64)
 	check(err)
 	keys, err := auth.NewKeyRing(rand.Reader)

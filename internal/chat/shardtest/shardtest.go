@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/inbox"
 	"github.com/hongyan-im/hongyan/internal/kv"
 	"github.com/hongyan-im/hongyan/internal/store"
@@ -47,7 +48,7 @@ func New(tb testing.TB) *Shard {
 		tb.Fatal(err)
 	}
 	submit := func(c inbox.Command) error { s.waiting = append(s.waiting, c); return nil }
-	run := func(job func()) error {
+	run := func(_ hongyan.UserID, job func()) error {
 		if s.holding {
 			s.held = append(s.held, job)
 		} else {
