@@ -151,9 +151,9 @@ export class Engine {
     });
   }
 
-  /** Writes to the store, in turn. */
-  store(writes: readonly Write[]): Promise<void> {
-    return this.run(() => this.write(writes));
+  /** Writes to the store, in turn. What is written is worked out then: what was in memory before may be old by its turn. */
+  store(work: () => readonly Write[]): Promise<void> {
+    return this.run(() => this.write(work()));
   }
 
   /** Applies something other than a commit, in turn. */

@@ -57,7 +57,7 @@ export class Leader {
     if (now && !this.online) {
       this.sendReads();
       // The list is of use for the next time alone: what fails now is asked for then.
-      void this.quietly(this.learnAddresses().then((writes) => this.engine.store(writes)));
+      void this.quietly(this.learnAddresses().then((writes) => this.engine.store(() => writes)));
     }
     this.online = now;
   }
@@ -112,7 +112,7 @@ export class Leader {
   }
 
   setDraft(conversation: string, text: string): Promise<void> {
-    return this.engine.store([{ table: 'drafts', key: conversation, ...(text === '' ? {} : { value: text }) }]);
+    return this.engine.store(() => [{ table: 'drafts', key: conversation, ...(text === '' ? {} : { value: text }) }]);
   }
 
   async typing(conversation: string): Promise<void> {
@@ -132,20 +132,28 @@ export class Leader {
     const { ticket, ticketExpiresMs } = await this.dial.everywhere((base) =>
       post({ base }, 'Auth', { token: session.deviceToken }),
     );
-    await this.engine.store([{ table: 'meta', key: 'session', value: { ...session, ticket, ticketExpiresMs } }]);
+    await this.engine.store(() => {
+      const now = this.model.session;
+      if (now?.deviceToken !== session.deviceToken) return []; // logged out meanwhile
+      return [{ table: 'meta', key: 'session', value: { ...now, ticket, ticketExpiresMs } }];
+    });
     return ticket;
   }
 
   /** Raises the read mark here at once, and on the server as soon as it can be told. */
   async markRead(conversation: string, ordinal: Id): Promise<void> {
-    const record = this.model.records.get(conversation);
-    if (record === undefined || compareIds(ordinal, record.read) <= 0) return;
-    const read = minId(ordinal, record.last);
-    const unread = compareIds(read, record.last) >= 0 ? 0 : Math.max(0, record.unread - this.passed(conversation, record.read, read));
-    await this.engine.store([
-      { table: 'conversations', key: conversation, value: { ...record, read: maxId(read, record.read), unread } },
-      { table: 'meta', key: readKey + conversation, value: read },
-    ]);
+    await this.engine.store(() => {
+      const record = this.model.records.get(conversation);
+      if (record === undefined) return [];
+      // One's own newest may be known before what others have written below it.
+      const read = minId(ordinal, maxId(record.last, record.sent ?? '0'));
+      if (compareIds(read, record.read) <= 0) return [];
+      const passed = compareIds(read, record.last) >= 0 ? record.unread : this.passed(conversation, record.read, read);
+      return [
+        { table: 'conversations', key: conversation, value: { ...record, read, unread: Math.max(0, record.unread - passed) } },
+        { table: 'meta', key: readKey + conversation, value: read },
+      ];
+    });
     clearTimeout(this.readTimer);
     this.readTimer = setTimeout(() => this.sendReads(), readDelayMs);
   }
@@ -162,7 +170,7 @@ export class Leader {
       if (!key.startsWith(readKey)) continue;
       const ordinal = value as Id;
       const told = () => {
-        if (this.model.meta.get(key) === ordinal) void this.quietly(this.engine.store([{ table: 'meta', key }]));
+        void this.quietly(this.engine.store(() => (this.model.meta.get(key) === ordinal ? [{ table: 'meta', key }] : [])));
       };
       this.engine.request('MarkRead', { conversation: key.slice(readKey.length), ordinal }).then(told, (e: unknown) => {
         // What the server will never take is forgotten; the rest goes with the next connection.
@@ -207,13 +215,15 @@ export class Leader {
   }
 
   async keepProfiles(profiles: readonly Profile[]): Promise<void> {
-    const writes: Write[] = profiles.map((value) => ({ table: 'profiles', key: value.user, value }));
-    const excess = this.model.profiles.size + writes.length - maxProfiles;
-    for (const user of this.model.profiles.keys()) {
-      if (writes.length >= profiles.length + excess) break;
-      if (!this.model.contacts.has(user) && user !== this.model.session?.user) writes.push({ table: 'profiles', key: user });
-    }
-    await this.engine.store(writes);
+    await this.engine.store(() => {
+      const writes: Write[] = profiles.map((value) => ({ table: 'profiles', key: value.user, value }));
+      const excess = this.model.profiles.size + writes.length - maxProfiles;
+      for (const user of this.model.profiles.keys()) {
+        if (writes.length >= profiles.length + excess) break;
+        if (!this.model.contacts.has(user) && user !== this.model.session?.user) writes.push({ table: 'profiles', key: user });
+      }
+      return writes;
+    });
   }
 
   /** Tells the operator what became of the last attempts to connect, over whatever path works. */
