@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ server sends to --url is what was sent to --publish.`,
 		benchMode(load.Storm, "Have everybody reconnect at once",
 			"Cut all connections at once, have all come back at once, and measure how long that takes.",
 			"hongyan bench storm --url ws://127.0.0.1:9001/echo --connections 10000"),
-		benchAbuse(),
+		benchAbuse(), benchMob(),
 		serveEchoCommand(),
 	)
 	c.Long = `Put load on a WebSocket server, this one or another, and check every byte that comes back. A message that is lost,
@@ -63,6 +64,11 @@ server's memory. The server is one of this machine; the accounts that this makes
 	f.DurationVar(&o.Phase, "phase", 10*time.Second, "how long each of the three parts takes")
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		o.Mob = []string{self, "bench", "mob"}
 		report, err := load.Abuse(c.Context(), o)
 		if err != nil {
 			return err
@@ -73,6 +79,14 @@ server's memory. The server is one of this machine; the accounts that this makes
 		return report.WriteText(c.OutOrStdout())
 	}
 	return c
+}
+
+// benchMob makes the command of the process in which the bad clients are.
+func benchMob() *cobra.Command {
+	return &cobra.Command{
+		Use: "mob", Short: "Be the bad clients of bench abuse", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return load.Mob(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
+	}
 }
 
 // benchMode makes the command for one mode, with the flags that the mode knows.

@@ -39,6 +39,8 @@ type AbuseOptions struct {
 	Every time.Duration
 	// Phase is how long each part takes: good clients alone, then with the bad ones, then alone again.
 	Phase time.Duration
+	// Mob is the command of a process that calls Mob and nothing else.
+	Mob []string
 }
 
 // AbuseReport says what the good clients had to bear.
@@ -144,12 +146,16 @@ func (a *abuse) run(ctx context.Context) (*AbuseReport, error) {
 	if err := a.measure(ctx, &r.Alone); err != nil {
 		return nil, err
 	}
-	b := a.unleash(ctx)
-	err := a.measure(ctx, &r.Abused)
-	r.Deeds = b.end()
+	end, err := a.unleash(ctx)
 	if err != nil {
 		return nil, err
 	}
+	err = a.measure(ctx, &r.Abused)
+	deeds, lost := end()
+	if err = errors.Join(err, lost); err != nil {
+		return nil, err
+	}
+	r.Deeds = deeds
 	if err := a.measure(ctx, &r.After); err != nil {
 		return nil, err
 	}

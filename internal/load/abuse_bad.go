@@ -1,11 +1,17 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"os/exec"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,17 +80,63 @@ var deeds = []deed{
 type mob struct {
 	server string
 	token  string // of the account that they share
-	cancel context.CancelFunc
 	work   sync.WaitGroup
 	tally  []struct{ attempts, ended atomic.Int64 }
 }
 
-// unleash starts the bad clients.
-func (a *abuse) unleash(ctx context.Context) *mob {
-	m := &mob{server: a.Server, token: a.users[a.Good].token}
+// mobOrder is what a process of bad clients is told. Its standard input ends when they have to.
+type mobOrder struct {
+	Server, Token string
+	Bad           int
+}
+
+// Mob is the process of the bad clients of an abuse run: it reads its order, lets them do what they like until the input
+// ends, and writes what they did. They are elsewhere in life, so they get only the processor time that nobody else wants.
+func Mob(ctx context.Context, in io.Reader, out io.Writer) error {
+	if err := yieldProcessor(); err != nil {
+		return fmt.Errorf("load: mob: %w", err)
+	}
+	var o mobOrder
+	order := json.NewDecoder(in)
+	if err := order.Decode(&o); err != nil {
+		return fmt.Errorf("load: mob: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	m := &mob{server: o.Server, token: o.Token}
+	m.run(ctx, o.Bad)
+	_, _ = io.Copy(io.Discard, in)
+	cancel()
+	m.work.Wait()
+	return json.NewEncoder(out).Encode(m.report())
+}
+
+// unleash starts the process of the bad clients. What it returns ends them and says what they did.
+func (a *abuse) unleash(ctx context.Context) (end func() ([]AbuseDeed, error), err error) {
+	c := exec.CommandContext(ctx, a.Mob[0], a.Mob[1:]...)
+	in, err := c.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out := new(bytes.Buffer)
+	c.Stdout, c.Stderr = out, os.Stderr
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	err = json.NewEncoder(in).Encode(mobOrder{a.Server, a.users[a.Good].token, a.Bad})
+	return func() (deeds []AbuseDeed, lost error) {
+		lost = errors.Join(err, in.Close(), c.Wait())
+		if lost == nil {
+			lost = json.Unmarshal(out.Bytes(), &deeds)
+		}
+		return deeds, lost
+	}, nil
+}
+
+// run starts the bad clients, which go on until ctx ends.
+func (m *mob) run(ctx context.Context, bad int) {
 	m.tally = make([]struct{ attempts, ended atomic.Int64 }, len(deeds))
-	ctx, m.cancel = context.WithCancel(ctx)
-	for i := range a.Bad {
+	for i := range bad {
 		d, tally := deeds[i%len(deeds)], &m.tally[i%len(deeds)]
 		m.work.Go(func() {
 			pace := time.NewTicker(time.Second / deedsEach)
@@ -102,13 +154,10 @@ func (a *abuse) unleash(ctx context.Context) *mob {
 			}
 		})
 	}
-	return m
 }
 
-// end ends the bad clients and says what they did.
-func (m *mob) end() []AbuseDeed {
-	m.cancel()
-	m.work.Wait()
+// report says what they did.
+func (m *mob) report() []AbuseDeed {
 	list := make([]AbuseDeed, len(deeds))
 	for i, d := range deeds {
 		list[i] = AbuseDeed{d.kind, m.tally[i].attempts.Load(), m.tally[i].ended.Load()}
