@@ -91,15 +91,10 @@ func (s *Service) Remove(c Caller, conversation hongyan.ConversationID, ordinals
 		return
 	}
 	write(s, c, func(tx *inbox.Tx) (none, error) {
-		v, err := partOf(tx, c.User, conversation)
+		_, from, to, err := visible(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err
 		}
-		last, err := tx.LastOrdinal(conversation)
-		if err != nil {
-			return none{}, err
-		}
-		from, to := bounds(v, last)
 		for _, o := range ordinals {
 			if o < from || o > to {
 				return none{}, hongyan.Errorf(hongyan.NotFound, "there is no message %d in %s for this account", o, conversation)

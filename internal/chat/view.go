@@ -43,19 +43,27 @@ func bounds(v *store.ConversationView, last hongyan.Ordinal) (from, to hongyan.O
 	return max(v.Joined, v.Cleared, v.Trimmed) + 1, last
 }
 
+// visible reads u's view of a conversation, and the ordinals that it lets u see in this round.
+func visible(tx *inbox.Tx, u hongyan.UserID, c hongyan.ConversationID) (v *store.ConversationView, from, to hongyan.Ordinal, err error) {
+	if v, err = partOf(tx, u, c); err != nil {
+		return nil, 0, 0, err
+	}
+	last, err := tx.LastOrdinal(c)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	from, to = bounds(v, last)
+	return v, from, to, nil
+}
+
 // MarkRead raises the caller's read mark, on all its devices, and tells the writers of what was read.
 func (s *Service) MarkRead(c Caller, conversation hongyan.ConversationID, upTo hongyan.Ordinal, done func(error)) {
 	write(s, c, func(tx *inbox.Tx) (none, error) {
-		v, err := partOf(tx, c.User, conversation)
-		if err != nil {
-			return none{}, err
-		}
-		last, err := tx.LastOrdinal(conversation)
+		v, _, end, err := visible(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err
 		}
 		from := max(v.Read, v.Joined)
-		_, end := bounds(v, last)
 		if upTo = min(upTo, end); upTo <= from {
 			return none{}, nil
 		}
@@ -73,15 +81,10 @@ func (s *Service) MarkRead(c Caller, conversation hongyan.ConversationID, upTo h
 // read from then on. Nobody else is told so: what is cleared may never have been looked at.
 func (s *Service) ClearHistory(c Caller, conversation hongyan.ConversationID, upTo hongyan.Ordinal, done func(error)) {
 	write(s, c, func(tx *inbox.Tx) (none, error) {
-		v, err := partOf(tx, c.User, conversation)
+		_, _, end, err := visible(tx, c.User, conversation)
 		if err != nil {
 			return none{}, err
 		}
-		last, err := tx.LastOrdinal(conversation)
-		if err != nil {
-			return none{}, err
-		}
-		_, end := bounds(v, last)
 		if upTo == 0 {
 			upTo = end
 		}
