@@ -178,10 +178,7 @@ func (c *cluster) end() ([]history.Violation, error) {
 // chat lets people write who all are connected and up to date, and expects that all get it at once.
 func (c *cluster) chat() {
 	c.server.slowSyncs = 0
-	cutOff := func(d *device) bool {
-		return d.running == nil || d.running.conn == nil || d.running.conn.closed || d.running.conn.up.dead || d.running.conn.down.dead
-	}
-	for end := c.w.now.Add(healing); c.w.now.Before(end) && slices.ContainsFunc(c.devices, cutOff); {
+	for end := c.w.now.Add(healing); c.w.now.Before(end) && slices.ContainsFunc(c.devices, (*device).disturbed); {
 		c.w.run(c.w.now.Add(5 * time.Second))
 	}
 	for n := range chats {
@@ -197,6 +194,12 @@ func (c *cluster) chat() {
 			c.alarm(history.Progress, "%v after people wrote, with nothing wrong, somebody does not have it", prompt)
 		}
 	}
+}
+
+// disturbed reports whether the device has no connection that works, or waits for an answer that may never come.
+func (d *device) disturbed() bool {
+	r := d.running
+	return r == nil || r.conn == nil || r.conn.closed || r.conn.up.dead || r.conn.down.dead || len(r.calls) > 0
 }
 
 // alarm records something that no device should ever meet.
