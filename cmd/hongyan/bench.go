@@ -85,7 +85,8 @@ server's memory. The server is one of this machine; the accounts that this makes
 func benchMob() *cobra.Command {
 	return &cobra.Command{
 		Use: "mob", Short: "Be the bad clients of bench abuse", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return load.Mob(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
+		Example: `  echo '{"Server":"127.0.0.1:7878","Token":"hyd_…","Bad":200}' | hongyan bench mob`,
+		RunE:    func(c *cobra.Command, _ []string) error { return load.Mob(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
 	}
 }
 
