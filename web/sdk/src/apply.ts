@@ -187,7 +187,19 @@ export class Applier {
     const to = messageKey(conversation, below);
     // One page is enough unless somebody removes very many at a time: then the list shows nothing until the next message.
     const page = (await this.storage.range('messages', messageKey(conversation, '1'), to, 200, true)) as StoredMessage[];
-    return page.findLast((m) => this.messages.get(messageKey(conversation, m.ordinal)) !== null && m.ordinal !== below);
+    const stored = page.findLast((m) => this.messages.get(messageKey(conversation, m.ordinal)) !== null && m.ordinal !== below);
+    const come = this.newestCome(conversation, below);
+    return compareIds(come?.ordinal ?? '0', stored?.ordinal ?? '0') > 0 ? come : stored;
+  }
+
+  /** The newest message of a conversation below an ordinal among those that have just come. */
+  private newestCome(conversation: string, below?: Id): StoredMessage | undefined {
+    let newest: StoredMessage | undefined;
+    for (const m of this.messages.values()) {
+      if (m?.conversation !== conversation || (below !== undefined && compareIds(m.ordinal, below) >= 0)) continue;
+      if (compareIds(m.ordinal, newest?.ordinal ?? '0') > 0) newest = m;
+    }
+    return newest;
   }
 
   private contact(c: Contact, profile: Profile): void {
@@ -219,7 +231,8 @@ export class Applier {
   private async present(c: Conversation): Promise<void> {
     const held = this.record(c.id);
     if (c.cleared !== '0' && compareIds(c.cleared, held?.cleared ?? '0') > 0) this.forget(c.id, c.cleared);
-    let { lastMessage = held?.lastMessage } = c;
+    // The messages of a conversation that was not known have come before its state.
+    let { lastMessage = held === undefined ? this.newestCome(c.id) : held.lastMessage } = c;
     if (lastMessage && c.lastMessage) {
       const stored = await this.putMessage(lastMessage);
       this.cover(c.id, lastMessage.ordinal, lastMessage.ordinal);
