@@ -1,4 +1,5 @@
 import type { Locator, Page } from 'playwright-core'
+import { hangMs } from '../../sdk/test/server.js'
 
 /** Opens a conversation by its id, as a link does. */
 export async function openChat(page: Page, conversation: string): Promise<void> {
@@ -27,39 +28,36 @@ export function message(page: Page, text: string): Locator {
   return messages(page).filter({ has: page.locator('.message-text').getByText(text, { exact: true }) })
 }
 
-/** The texts of the messages in sight, from above. */
-export function texts(page: Page): Promise<string[]> {
-  return messages(page).locator('.message-text').allTextContents()
-}
-
 /** The row of a conversation in the list. */
 export function row(page: Page, name: string): Locator {
   return page.getByRole('region', { name: 'Conversations' }).getByRole('link').filter({ hasText: name })
 }
 
 /**
- * The texts of the whole conversation from its beginning, gathered by scrolling there from the end. What has not been
- * delivered is not among them.
+ * The texts of the whole conversation from its beginning, gathered by scrolling there from the newest message that has an
+ * ordinal. Wait before until that is the last one expected: what has none yet, because it is not acknowledged, is left out.
  */
 export function history(page: Page): Promise<string[]> {
-  return page.evaluate(async () => {
+  return page.evaluate(async (hangMs) => {
     const list = document.querySelector<HTMLElement>('[role=feed]')!
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
     const found = new Map<number, string>()
-    list.scrollTop = list.scrollHeight
-    let loaded = false
-    for (let begin = Date.now(); !(loaded && found.has(1) && list.scrollTop === 0) && Date.now() - begin < 30_000; ) {
+    let begun = false
+    for (const start = Date.now(); !(begun && found.has(1) && list.scrollTop === 0); ) {
+      if (Date.now() - start > hangMs) throw new Error(`the rows do not come: ${list.textContent}`)
       await frame()
       await frame()
-      loaded = true
+      let loaded = true
       for (const row of list.querySelectorAll<HTMLElement>('[data-ordinal]')) {
         const text = row.querySelector('.message-text, .notice')?.textContent
         if (text) found.set(Number(row.dataset['ordinal']), text)
         else loaded = false
       }
-      if (loaded) list.scrollTop -= list.clientHeight * 0.7
+      begun ||= loaded && list.querySelector<HTMLElement>('[data-space=after]')!.offsetHeight === 0
+      if (!begun) list.scrollTop = list.scrollHeight
+      else if (loaded) list.scrollTop -= list.clientHeight * 0.7
     }
     list.scrollTop = list.scrollHeight
-    return Array.from({ length: Math.max(0, ...found.keys()) }, (_, i) => found.get(i + 1) ?? '(missing)')
-  })
+    return Array.from({ length: Math.max(...found.keys()) }, (_, i) => found.get(i + 1) ?? '(missing)')
+  }, hangMs)
 }

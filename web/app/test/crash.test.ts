@@ -31,6 +31,7 @@ test('messages that are sent while the server is killed and started again arrive
   const own = (who: number) => Array.from({ length: count }, (_, i) => `${who} ${i}`)
   for (const [who, { page }] of [alice, bob].entries()) {
     await message(page, `${who} ${count - 1}`).getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor()
+    await message(page, `${1 - who} ${count - 1}`).waitFor()
   }
   const [seen, seenByBob] = await Promise.all([history(alice.page), history(bob.page)])
   assert.deepEqual(seenByBob, seen, 'both see the same order')

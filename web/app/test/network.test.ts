@@ -92,6 +92,7 @@ test('without WebSocket, then without streams, messages go on, and the better wa
     await message(bob.page, `${round} from alice`).waitFor()
     await say(bob.page, `${round} from bob`)
     await message(alice.page, `${round} from bob`).waitFor()
+    await message(bob.page, `${round} from bob`).getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor()
   }
   await banner(bob.page).getByText('slower path (sse)').waitFor()
   await until('one stream is open', () => proxy.count('events') === 1)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
+import { until } from '../../sdk/test/server.js'
 import { message, messages, openChat, row } from './chat.js'
 import { login, Stage } from './stage.js'
 
@@ -40,6 +41,7 @@ test('two people become contacts, one gives the other a name, blocks and removes
   await alice.page.getByRole('heading', { name: 'Robert' }).waitFor()
 
   await pressSurely(alice.page, 'Block')
+  await alice.page.getByRole('button', { name: 'Unblock' }).waitFor()
   await assert.rejects(bob.account.say(alice.account.name, 'let me in'), /BLOCKED/)
   await alice.page.getByRole('button', { name: 'Unblock' }).click()
   await alice.page.getByRole('button', { name: 'Block', exact: true }).waitFor()
@@ -50,7 +52,7 @@ test('two people become contacts, one gives the other a name, blocks and removes
 test('an owner manages a group', async (t) => {
   const [alice, bob] = [await stage.person(t, 'alice'), await stage.person(t, 'bob')]
   const [carol, dora] = [await stage.account('carol'), await stage.account('dora')]
-  const { conversation } = await alice.account.group('Wetlands', bob.account, carol)
+  const { id, conversation } = await alice.account.group('Wetlands', bob.account, carol)
   for (const { page } of [alice, bob]) {
     await openChat(page, conversation)
     await page.getByRole('button', { name: 'Group details' }).click()
@@ -75,6 +77,7 @@ test('an owner manages a group', async (t) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Remove from group' }).click()
   await messages(bob.page).getByText('Alice removed Carol').waitFor()
   await page.getByRole('switch', { name: 'Only admins may write' }).click()
+  await until('the server knows', async () => (await dora.ask('get-group', { group: id })).group.mutedAll)
   await assert.rejects(dora.say(conversation, 'am I heard?'), /MUTED/)
 
   await pressSurely(bob.page, 'Leave group')
@@ -102,10 +105,10 @@ test('a search leads to the message, among many', async (t) => {
   await bob.page.keyboard.press('Control+k')
   await bob.page.getByRole('searchbox').fill('needle')
   await bob.page.getByRole('dialog').getByText('the needle is here').click()
-  const found = message(bob.page, 'the needle is here')
-  await found.waitFor()
-  const [place, area] = [await found.boundingBox(), await bob.page.getByRole('feed').boundingBox()]
-  assert.ok(place!.y >= area!.y && place!.y + place!.height <= area!.y + area!.height, 'it is in sight')
+  await until('it is in sight', async () => {
+    const [place, area] = [await message(bob.page, 'the needle is here').boundingBox(), await bob.page.getByRole('feed').boundingBox()]
+    return place!.y >= area!.y && place!.y + place!.height <= area!.y + area!.height
+  })
 })
 
 test('a picture is sent, shown and downloaded', async (t) => {
