@@ -203,10 +203,15 @@ export class Applier {
   }
 
   private contact(c: Contact, profile: Profile): void {
-    this.put('profiles', profile.user, profile);
+    this.profile(profile);
     this.put('contacts', profile.user, c.state === 'NONE' && !c.blocked ? undefined : c);
     const record = this.record(directConversation(this.me, profile.user));
     if (record) this.putConversation({ ...record, peer: profile, title: c.remark || profile.displayName || profile.name });
+  }
+
+  /** A profile that a contact or a conversation has brought, which keeps it: another copy is only kept up to date. */
+  private profile(p: Profile): void {
+    if (this.model.profiles.has(p.user)) this.put('profiles', p.user, p);
   }
 
   private group(g: Group): void {
@@ -240,7 +245,7 @@ export class Applier {
     }
     if (lastMessage && compareIds(lastMessage.ordinal, c.cleared) <= 0) lastMessage = undefined;
     const { lastMessage: _, ...rest } = c;
-    if (c.peer) this.put('profiles', c.peer.user, c.peer);
+    if (c.peer) this.profile(c.peer);
     // A read mark that was set here and has not been told yet is ahead of the server's.
     const ahead = held !== undefined && compareIds(held.read, c.read) > 0;
     this.putConversation({

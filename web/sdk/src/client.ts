@@ -3,7 +3,6 @@ import type {
 } from './api.js';
 import { askByCode, type CodeState } from './code.js';
 import type { OutboxItem, Target } from './core/outbox.js';
-import { gaps } from './coverage.js';
 import { Emitter } from './emitter.js';
 import type { HongyanError } from './error.js';
 import type { Told } from './engine.js';
@@ -227,12 +226,7 @@ export class Client extends Emitter {
 
   /** A known profile. For an unknown one the server is asked in the background, and a change event follows. */
   profileOf(user: Id): Profile | undefined {
-    const { model } = this.ground;
-    const me = model.session?.user ?? '0';
-    const known =
-      model.profiles.get(user) ??
-      model.contacts.get(user)?.profile ??
-      model.records.get(directConversation(me, user))?.peer;
+    const known = this.ground.model.profileOf(user);
     if (known === undefined && user !== '0') this.want(user);
     return known;
   }
@@ -265,15 +259,21 @@ export class Client extends Emitter {
     const from = maxId(range.from, bounds.from);
     const to = minId(minId(range.to, bounds.to), addToId(from, maxMessages - 1));
     if (compareIds(from, to) > 0) return [];
-    if (gaps(model.coverageOf(conversation), from, to).length > 0) {
+    const all = Number(BigInt(to) - BigInt(from)) + 1;
+    const cached = model.cached(conversation, from, to);
+    if (cached.length === all) return cached;
+    const read = async () => {
+      const keys = [messageKey(conversation, from), messageKey(conversation, to)] as const;
+      return (await storage.range('messages', ...keys, maxMessages)) as StoredMessage[];
+    };
+    let stored = await read();
+    if (stored.length < all) {
+      // Whether the others were removed or have to be fetched, the leading tab knows.
       await leader.fill(conversation, from, to).catch((e: unknown) => {
         if ((e as HongyanError).code !== 'Network') throw e;
       });
+      stored = await read();
     }
-    const cached = model.cached(conversation, from, to);
-    if (cached.length === Number(BigInt(to) - BigInt(from)) + 1) return cached;
-    const keys = [messageKey(conversation, from), messageKey(conversation, to)] as const;
-    const stored = (await storage.range('messages', ...keys, maxMessages)) as StoredMessage[];
     model.keep(stored);
     return stored;
   }
@@ -328,10 +328,8 @@ export class Client extends Emitter {
     const me = model.session;
     if (me === undefined) return target;
     if (me.name === name) return { conversation: directConversation(me.user, me.user) };
-    for (const p of model.profiles.values()) {
-      if (p.name === name) return { conversation: directConversation(me.user, p.user) };
-    }
-    return target;
+    const user = model.userOf(name);
+    return user === undefined ? target : { conversation: directConversation(me.user, user) };
   }
 
   /** Sends a failed message again, under the same id. */

@@ -74,6 +74,7 @@ export class Engine {
       await this.model.load(this.storage);
       this.tell('reloaded', {});
     }
+    await this.model.loadCoverage(this.storage);
     this.sync = new Sync(this.syncState(), Math.random);
     this.outbox = new Outbox(Math.random);
     const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');

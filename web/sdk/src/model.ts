@@ -1,7 +1,7 @@
 import type { ChangeEvent, ConversationState, Me, Outgoing, StoredMessage } from './api.js';
 import type { OutboxItem } from './core/outbox.js';
 import { HongyanError } from './error.js';
-import { groupOf, maxId, minId, peerOf } from './ids.js';
+import { directConversation, groupOf, maxId, minId, peerOf } from './ids.js';
 import { type Coverage, emptyCoverage } from './coverage.js';
 import { messageKey, type Storage, type Table, tables, type Write } from './storage/storage.js';
 import type { Contact, Conversation, Device, Group, Id, Profile } from './wire/types.js';
@@ -27,7 +27,8 @@ export const maxCachedMessages = 4000;
 
 /**
  * Model is what a tab has in memory of the store: all of the small tables, and the messages that were used last. It
- * changes by the very writes that change the store, which the leading tab passes on to the others.
+ * changes by the very writes that change the store, which the leading tab passes on to the others. What is covered only
+ * the leading tab has to know.
  */
 export class Model {
   readonly meta = new Map<string, unknown>();
@@ -37,6 +38,7 @@ export class Model {
   readonly contacts = new Map<Id, Contact>();
   readonly groups = new Map<Id, Group>();
   readonly settings = new Map<string, Uint8Array>();
+  /** Those that were looked up. Contacts and direct conversations bring the profiles of many more. */
   readonly profiles = new Map<Id, Profile>();
   readonly outbox = new Map<string, OutboxItem>();
   readonly drafts = new Map<string, string>();
@@ -57,9 +59,9 @@ export class Model {
     drafts: this.drafts as Map<string, unknown>,
   };
 
-  /** Replaces everything by what is stored. */
+  /** Replaces everything but the coverage by what is stored. */
   async load(storage: Storage): Promise<void> {
-    const names = tables.filter((t) => t !== 'messages');
+    const names = tables.filter((t) => t !== 'messages' && t !== 'coverage');
     const contents = await Promise.all(names.map((t) => storage.all(t)));
     this.cache.clear();
     this.conversations.clear();
@@ -73,6 +75,13 @@ export class Model {
     for (const id of ids) this.show(id);
   }
 
+  /** Replaces the coverage by what is stored. */
+  async loadCoverage(storage: Storage): Promise<void> {
+    const stored = (await storage.all('coverage')) as [string, Coverage][];
+    this.coverage.clear();
+    for (const [id, coverage] of stored) this.coverage.set(id, coverage);
+  }
+
   get session(): Session | undefined {
     return this.meta.get('session') as Session | undefined;
   }
@@ -83,6 +92,23 @@ export class Model {
     const p = this.profiles.get(s.user);
     const { displayName = s.name, avatar = '', bio = '' } = p ?? {};
     return { user: s.user, name: s.name, displayName: displayName || s.name, avatar, bio, device: s.device };
+  }
+
+  /** What is known of an account. */
+  profileOf(user: Id): Profile | undefined {
+    return (
+      this.profiles.get(user) ??
+      this.contacts.get(user)?.profile ??
+      this.records.get(directConversation(this.session?.user ?? '0', user))?.peer
+    );
+  }
+
+  /** The account of a name, if it is known. */
+  userOf(name: string): Id | undefined {
+    for (const p of this.profiles.values()) if (p.name === name) return p.user;
+    for (const { profile } of this.contacts.values()) if (profile?.name === name) return profile.user;
+    for (const { peer } of this.records.values()) if (peer?.name === name) return peer.user;
+    return undefined;
   }
 
   get devices(): readonly Device[] {
@@ -131,10 +157,11 @@ export class Model {
   }
 
   private itemsOf(conversation: string): OutboxItem[] {
-    const fresh = [...this.unstored.values()].filter((i) => !this.outbox.has(i.clientId));
-    return [...this.outbox.values(), ...fresh].filter(
-      (i) => 'conversation' in i.target && i.target.conversation === conversation,
-    );
+    const items: OutboxItem[] = [];
+    const take = (i: OutboxItem) => 'conversation' in i.target && i.target.conversation === conversation && items.push(i);
+    for (const i of this.outbox.values()) take(i);
+    for (const i of this.unstored.values()) if (!this.outbox.has(i.clientId)) take(i);
+    return items;
   }
 
   /** Shows an item that is being stored, or no longer. */
@@ -201,9 +228,9 @@ export class Model {
   /** What can be said of a conversation before the server has said anything. */
   unknown(id: string): ConversationRecord {
     const user = peerOf(id, this.session?.user ?? '0');
-    const contact = user === undefined ? undefined : this.contacts.get(user);
-    const peer = contact?.profile ?? (user === undefined ? undefined : this.profiles.get(user));
-    const title = contact?.remark || peer?.displayName || peer?.name || this.groups.get(groupOf(id) ?? '')?.title || '';
+    const peer = user === undefined ? undefined : this.profileOf(user);
+    const remark = user === undefined ? undefined : this.contacts.get(user)?.remark;
+    const title = remark || peer?.displayName || peer?.name || this.groups.get(groupOf(id) ?? '')?.title || '';
     return {
       id,
       title,
@@ -249,6 +276,10 @@ export class Model {
       }
     }
     const map = this.maps[table]!;
+    if (table === 'conversations') {
+      const peer = (value as ConversationRecord | undefined)?.peer;
+      if (peer && !sameProfile(peer, this.records.get(key)?.peer)) change.profiles.add(peer.user);
+    }
     if (value === undefined) map.delete(key);
     else map.set(key, value);
     this.note(table, key, change, shown);
@@ -263,7 +294,7 @@ export class Model {
 
   private note(table: Table, key: string, change: ChangeEvent, shown: Set<string>): void {
     if (table === 'conversations' || table === 'drafts') shown.add(key);
-    else if (table === 'contacts') change.contacts = true;
+    else if (table === 'contacts') (change.contacts = true), change.profiles.add(key);
     else if (table === 'groups') change.groups.add(key);
     else if (table === 'profiles') change.profiles.add(key);
     else if (table === 'settings') change.settings = true;
@@ -284,6 +315,10 @@ export function noChange(): ChangeEvent {
     devices: false,
     reset: false,
   };
+}
+
+function sameProfile(a: Profile, b: Profile | undefined): boolean {
+  return a.name === b?.name && a.displayName === b.displayName && a.avatar === b.avatar && a.bio === b.bio;
 }
 
 function parseMessageKey(key: string): { conversation: string; ordinal: Id } {

@@ -4,11 +4,11 @@ import { Applier } from '../src/apply.js';
 import { Dialing } from '../src/dial.js';
 import { type Commit, initialSyncState } from '../src/core/sync.js';
 import type { Tell } from '../src/engine.js';
-import { type ConversationState, MemoryStorage } from '../src/index.js';
+import { type ChangeEvent, type ConversationState, MemoryStorage } from '../src/index.js';
 import { Leader } from '../src/leader.js';
 import { Model } from '../src/model.js';
 import type { Batch } from '../src/storage/storage.js';
-import type { Change, Message } from '../src/wire/types.js';
+import type { Change, Contact, Message, Profile } from '../src/wire/types.js';
 import { register } from './clients.js';
 import { Server, until } from './server.js';
 
@@ -70,11 +70,15 @@ class Device {
   readonly model = new Model();
   readonly storage = new MemoryStorage();
 
-  async commit(c: Pick<Commit, 'changes'> & Partial<Commit>): Promise<void> {
+  constructor() {
+    this.model.apply([{ table: 'meta', key: 'session', value: { user: me } }]);
+  }
+
+  async commit(c: Pick<Commit, 'changes'> & Partial<Commit>): Promise<ChangeEvent> {
     const rest = { do: 'commit', previous: '0', state: initialSyncState, conversations: [], derive: false, backfilled: false } as const;
     const { writes } = await new Applier(this.model, this.storage, me).commit({ ...rest, ...c });
     await this.storage.write({ writes });
-    this.model.apply(writes);
+    return this.model.apply(writes);
   }
 
   get shown(): ConversationState {
@@ -131,4 +135,25 @@ test('when the last message is removed, the one before it is the last, although 
   assert.equal(d.shown.lastMessage?.ordinal, '2');
   await d.commit({ changes: [removal('2')] });
   assert.equal(d.shown.lastMessage?.ordinal, '1');
+});
+
+test('a profile is kept once, and whoever has it is told of another', async () => {
+  const d = new Device();
+  const profile = (displayName: string): Profile => ({ user: other, name: 'alice', displayName, avatar: '', bio: '' });
+  const state = { ...d.model.unknown(conversation), last: '1' };
+  await d.commit({ changes: [message('1')], conversations: [{ ...state, peer: profile('Alice') }] });
+  assert.equal(d.model.profileOf(other)?.displayName, 'Alice');
+  assert.equal(d.model.userOf('alice'), other);
+  assert.equal(d.model.profiles.size, 0);
+
+  assert.deepEqual([...(await d.commit({ changes: [message('2')], derive: true })).profiles], []);
+  const contact: Contact = { profile: profile('Alicia'), state: 'ACCEPTED', remark: '', blocked: false, note: '', updatedMs: 1 };
+  assert.deepEqual([...(await d.commit({ changes: [{ version: '3', contact }] })).profiles], [other]);
+  assert.equal(d.model.profileOf(other)?.displayName, 'Alicia');
+  assert.equal(d.shown.peer?.displayName, 'Alicia');
+
+  // One that was looked up as well does not stay behind.
+  d.model.apply([{ table: 'profiles', key: other, value: profile('Alicia') }]);
+  await d.commit({ changes: [], conversations: [{ ...state, peer: profile('Ali') }] });
+  assert.equal(d.model.profileOf(other)?.displayName, 'Ali');
 });
