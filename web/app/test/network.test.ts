@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { until } from '../../sdk/test/server.js'
-import { composer, history, message, openChat, say } from './chat.js'
+import { composer, history, message, openChat, row, say } from './chat.js'
 import { type Kind, Proxy } from './proxy.js'
 import { Stage } from './stage.js'
 
@@ -134,3 +134,48 @@ test('a reload keeps what is not sent yet, and the draft', async (t) => {
   await message(bob.page, 'unsent 2').getByRole('img', { name: /Sent|Delivered/ }).waitFor()
   assert.deepEqual(await history(bob.page), ['hello', ...unsent])
 })
+
+test('what comes while older messages are on their way does not go again when those are here', async (t) => {
+  const proxy = await proxied(t)
+  proxy.refuse('websocket')
+  const alice = await stage.account('alice')
+  const bob = await stage.person(t, 'bob', { url: proxy.url, cuts: true })
+  const chat = bob.conversation(alice)
+  for (const text of ['one', 'two', 'three']) await alice.say(bob.account.name, text)
+  await row(bob.page, 'Alice').getByText('three').waitFor()
+
+  // As after a trim of the store: the messages have to be fetched. The first request takes its time, and then fails.
+  await bob.page.evaluate(forgetMessages)
+  await bob.page.reload()
+  const held: (() => void)[] = []
+  await bob.page.route('**/v1/history', async (route) => {
+    if (held.length > 0) return route.continue()
+    await new Promise<void>((resolve) => held.push(resolve))
+    await route.abort()
+  })
+  await openChat(bob.page, chat)
+  await until('the messages are asked for', () => held.length === 1)
+  await alice.say(chat, 'four')
+  await message(bob.page, 'four').waitFor()
+  await bob.page.evaluate(() => {
+    const seen = Object.assign(window, { gone: false })
+    const look = () => (seen.gone ||= !document.querySelector('[role=feed]')!.textContent.includes('four'))
+    new MutationObserver(look).observe(document.querySelector('[role=feed]')!, { childList: true, subtree: true, characterData: true })
+  })
+  const failed = bob.page.waitForEvent('requestfailed', (r) => r.url().endsWith('/v1/history'))
+  held[0]!()
+  await failed
+  await message(bob.page, 'one').waitFor()
+  assert.deepEqual(await history(bob.page), ['one', 'two', 'three', 'four'])
+  assert.equal(await bob.page.evaluate(() => (window as unknown as { gone: boolean }).gone), false)
+})
+
+/** Takes all messages out of the store of a page. */
+async function forgetMessages(): Promise<void> {
+  const [{ name } = {}] = await indexedDB.databases()
+  const done = (request: IDBRequest) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
+  const opening = indexedDB.open(name!)
+  await done(opening)
+  for (const table of ['messages', 'coverage']) await done(opening.result.transaction(table, 'readwrite').objectStore(table).clear())
+  opening.result.close()
+}

@@ -22,7 +22,8 @@ export function spanOf(c: ConversationState): Span {
   return { first: Math.max(Number(c.joined), Number(c.cleared)) + 1, last }
 }
 
-type Page = 'loading' | 'here' | 'stale'
+/** Outdated: something has changed since it was asked for. Stale: something has changed since it came. */
+type Page = 'loading' | 'outdated' | 'here' | 'stale'
 
 export class Timeline {
   /** Rises when there is something new to read with get. */
@@ -62,7 +63,7 @@ export class Timeline {
     const middle = pageOf((from + to) / 2)
     for (let page = Math.max(0, pageOf(from) - ahead); page <= pageOf(to) + ahead; page++) {
       const state = this.pages.get(page)
-      if (state === 'here' || state === 'loading' || now - (this.failedAt.get(page) ?? 0) < retryAfter) continue
+      if (state === 'here' || isComing(state) || now - (this.failedAt.get(page) ?? 0) < retryAfter) continue
       wanted.push(page)
       if (state === undefined) this.takeCached(page)
     }
@@ -95,14 +96,17 @@ export class Timeline {
     const { from, to } = bounds(page)
     try {
       const list = await client().messages(this.conversation, { from: String(from), to: String(to) })
-      // Whatever changed meanwhile made the page stale: what came may lack it.
       if (this.closed) return
-      const stale = this.pages.get(page) === 'stale'
-      for (let o = from; o <= to; o++) this.messages.delete(o)
+      const outdated = this.pages.get(page) === 'outdated'
+      if (!outdated) for (let o = from; o <= to; o++) this.messages.delete(o)
       for (const m of list) this.messages.set(Number(m.ordinal), m)
       this.failedAt.delete(page)
-      if (stale) this.wanted.push(page)
-      else if (list.length < pageSize && connection.peek().phase !== 'online') this.later(page)
+      if (outdated) {
+        // What came may lack the change, or be older than what memory has.
+        this.takeCached(page)
+        this.pages.set(page, 'stale')
+        this.wanted.push(page)
+      } else if (list.length < pageSize && connection.peek().phase !== 'online') this.later(page)
       else this.pages.set(page, 'here')
     } catch {
       this.later(page)
@@ -121,12 +125,9 @@ export class Timeline {
     for (const [page, state] of this.pages) {
       const b = bounds(page)
       if (b.to < from || b.from > to) continue
-      if (state === 'loading') {
-        this.pages.set(page, 'stale')
-        continue
-      }
-      // Read anew: what memory does not have may be gone, and only the store knows.
-      this.pages.set(page, 'stale')
+      // Read anew: what memory does not have may be gone, and only the store knows. But one answer at a time: of two on
+      // their way the older might come last.
+      this.pages.set(page, isComing(state) ? 'outdated' : 'stale')
       this.takeCached(page)
     }
     for (let page = pageOf(from); page <= Math.min(pageOf(to), pageOf(from) + 1); page++) {
@@ -138,7 +139,7 @@ export class Timeline {
   private forget(center: number): void {
     if (this.pages.size <= pagesKept) return
     const far = [...this.pages.keys()]
-      .filter((p) => this.pages.get(p) !== 'loading')
+      .filter((p) => !isComing(this.pages.get(p)))
       .sort((a, b) => Math.abs(b * pageSize - center) - Math.abs(a * pageSize - center))
     for (const page of far.slice(0, this.pages.size - pagesKept)) {
       this.pages.delete(page)
@@ -150,6 +151,10 @@ export class Timeline {
   private bump(): void {
     this.version.value = this.version.peek() + 1
   }
+}
+
+function isComing(state: Page | undefined): boolean {
+  return state === 'loading' || state === 'outdated'
 }
 
 function pageOf(ordinal: number): number {
