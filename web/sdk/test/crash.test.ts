@@ -112,7 +112,7 @@ test('another device of an account follows what the first does', async () => {
     await until('it is pinned', () => second.conversations.get(conversation)?.pinned === true);
     await first.kick(second.me!.device);
     await until('the second device is logged out', () => second.me === null);
-    assert.equal(second.connection.phase, 'loggedout');
+    await until('it says so', () => second.connection.phase === 'loggedout');
     assert.equal(second.connection.problem?.code, 'REVOKED');
     // Whoever logs in again goes on with what is stored.
     await second.login({ name: 'alice', password: 'alice-secret' });

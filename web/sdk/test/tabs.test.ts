@@ -90,5 +90,5 @@ test('tabs share a connection and a store, and pass the lead on', async () => {
   await third.logout();
   await until('all tabs are logged out', () => second.me === null && third.me === null);
   assert.equal(second.conversations.size, 0);
-  assert.equal(second.connection.phase, 'loggedout');
+  await until('the second says so', () => second.connection.phase === 'loggedout');
 });
