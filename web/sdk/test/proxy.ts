@@ -32,6 +32,10 @@ export class Proxy {
     return `http://127.0.0.1:${(this.listener.address() as { port: number }).port}`;
   }
 
+  get connected(): boolean {
+    return this.sockets.size > 0;
+  }
+
   /** Breaks every connection. */
   cut(): void {
     for (const s of this.sockets) s.destroy();

@@ -41,7 +41,10 @@ export function ordinals(data: string): number[] {
   return (page.changes ?? []).flatMap((c) => (c.message ? [Number(c.message.ordinal)] : []));
 }
 
-/** Writes to an account while its stream breaks again and again, until somebody has seen so many messages. */
+/**
+ * Writes to an account while its stream breaks again and again, until somebody has seen so many messages. Every second time
+ * it breaks when all that was written has come, and otherwise at any moment at which there is a connection.
+ */
 export async function writeAndCut(name: string, seen: () => Promise<number>): Promise<number> {
   let written = 0;
   const write = async () => {
@@ -49,8 +52,12 @@ export async function writeAndCut(name: string, seen: () => Promise<number>): Pr
     written++;
   };
   for (let i = 0; i < cuts; i++) {
-    // Sometimes before, sometimes amid, sometimes after what comes.
     for (let n = Math.floor(Math.random() * 4); n > 0; n--) await write();
+    if (i % 2 === 0) {
+      await write();
+      await until('what was written has come', async () => (await seen()) >= written);
+    }
+    await until('there is a connection', () => proxy.connected);
     await sleep(Math.random() * 60);
     proxy.cut();
   }
