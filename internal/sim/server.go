@@ -92,8 +92,8 @@ func newServer(w *world, n *net, d disk, p *planted) (*server, error) {
 		return nil, err
 	}
 	s := &server{
+		w: w, net: n, disk: d, random: rand.NewChaCha8(key), hasher: hasher, conns: map[*conn]bool{}, down: true, planted: p,
 		slowSyncs: 10,
-		w:         w, net: n, disk: d, random: rand.NewChaCha8(key), hasher: hasher, conns: map[*conn]bool{}, down: true, planted: p,
 	}
 	return s, s.start()
 }
