@@ -105,10 +105,11 @@ type Result struct {
 
 // The parts of a run, in simulated time.
 const (
-	unrest  = 60 * time.Second // people are busy, and everything may break
-	healing = 3 * time.Minute  // nothing breaks any more
-	chats   = 3                // then: how often people write, and nothing even dawdles
-	prompt  = 4 * time.Second  // until everybody has to have everything: no heartbeat may be needed for that
+	unrest    = 60 * time.Second // people are busy, and everything may break
+	healing   = 3 * time.Minute  // nothing breaks any more
+	aftermath = 2 * time.Second  // until the last of what was planned before that has gone wrong
+	chats     = 3                // then: how often people write, and nothing even dawdles
+	prompt    = 4 * time.Second  // until everybody has to have everything: no heartbeat may be needed for that
 )
 
 // Run runs one cluster.
@@ -178,7 +179,8 @@ func (c *cluster) end() ([]history.Violation, error) {
 // chat lets people write who all are connected and up to date, and expects that all get it at once.
 func (c *cluster) chat() {
 	c.server.slowSyncs = 0
-	for end := c.w.now.Add(healing); c.w.now.Before(end) && slices.ContainsFunc(c.devices, (*device).disturbed); {
+	c.w.run(c.w.now.Add(aftermath))
+	for end := c.w.now.Add(healing); c.w.now.Before(end) && (!c.quiet() || slices.ContainsFunc(c.devices, (*device).disturbed)); {
 		c.w.run(c.w.now.Add(5 * time.Second))
 	}
 	for n := range chats {
