@@ -86,13 +86,19 @@ async function scrollUp(step: number): Promise<Run> {
     const now = await frame()
     times.push(now - before)
     before = now
-    // Rows that stay in sight have to be where the scrolling put them. Above the first that stays, heights may change.
+    // A row that the scrolling leaves in sight has to be where the scrolling put it. Above the first such row heights may
+    // change, and what has left the view may move as well.
     const stay = [...list.querySelectorAll<HTMLElement>('[data-ordinal]')]
     rows = Math.max(rows, stay.length)
-    const seen = stay.find((row) => places.has(row.dataset['ordinal']!))
-    if (seen === undefined || moved === 0) continue
-    const off = seen.getBoundingClientRect().top - places.get(seen.dataset['ordinal']!)! - moved
-    if (Math.abs(off) > 2) jumps.push(`row ${seen.dataset['ordinal']} by ${Math.round(off)} px`)
+    const kept = [...places].find(([, top]) => top + moved < edge.bottom)
+    if (kept === undefined || moved === 0) continue
+    const [ordinal, top] = kept
+    const row = stay.find((r) => r.dataset['ordinal'] === ordinal)
+    const off = row === undefined ? NaN : row.getBoundingClientRect().top - top - moved
+    if (!(Math.abs(off) <= 2)) {
+      const of = (v: number) => Math.round(v - edge.top)
+      jumps.push(`row ${ordinal} by ${Math.round(off)} px, from ${of(top)} to ${of(top + moved)} of ${of(edge.bottom)}`)
+    }
   }
   times.sort((a, b) => a - b)
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(share * times.length))]!
