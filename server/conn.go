@@ -171,6 +171,9 @@ type session Conn
 
 func (s *session) Limit() int { return wire.HeaderSize + s.server.cfg.MaxMessage }
 
+// Rest is gate.Session's: what a peer may ask for is the application's business.
+func (s *session) Rest() time.Time { return time.Time{} }
+
 func (s *session) Alive(now time.Time) { (*Conn)(s).alive(now) }
 
 func (s *session) Frame(_ time.Time, f wire.Frame) {

@@ -60,7 +60,7 @@ type Handler interface {
 	Closed()
 }
 
-// Conn is a connection as its handler writes to it. All methods but Write, Become and Detach are safe from any goroutine,
+// Conn is a connection as its handler writes to it. All methods but Write, Rest, Become and Detach are safe from any goroutine,
 // and none waits for the network. Items leave in the order in which they were queued. The bytes of a queued item are the
 // Conn's to read until the connection is gone and are never written to, so they may be given to many connections, and
 // nobody may change them.
@@ -104,6 +104,11 @@ type Conn interface {
 	// Abort ends the connection at once, by a reset where there is TCP, and throws away what is queued. It is good after
 	// Close too.
 	Abort()
+
+	// Rest reads nothing more from the peer before a moment, whatever it sends: the peer's own operating system holds
+	// that back, in the end. It is for use within Data, and of two calls within one the later counts. The call itself
+	// goes on with what it was given; what is written, deadlines and the end of the connection know no rest.
+	Rest(until time.Time)
 
 	// Become puts another handler in the place of this one, within Data or Expired and on its goroutine. The one before
 	// is not called again, but for Encode of what was queued before; bytes that it was given and has not used are its to
@@ -150,4 +155,5 @@ type Counters struct {
 	OverSoft       atomic.Uint64 // items that Send refused
 	OverHard       atomic.Uint64 // peers given up by Reply
 	Stuck          atomic.Uint64 // peers given up because nothing was accepted within Limits.Write
+	Rests          atomic.Uint64 // times that reading from a peer rested (Conn.Rest)
 }

@@ -35,7 +35,7 @@ type conn struct {
 	pending  int           // bytes of the queue and of the write under way
 	taken    int           // bytes of the write under way
 	drained  func()        // to call when nothing is queued
-	room     chan struct{} // closed when a reader that has paused may go on; nil if it has not
+	room     chan struct{} // closed when a reader that has paused may go on, or has to end; nil if it has not
 	detached func(net.Conn)
 	writing  bool      // there is a writer
 	corked   bool      // the reader is within the handler: what that queues leaves together
@@ -138,6 +138,13 @@ func (c *conn) Close(last Item) {
 }
 
 func (c *conn) Abort() { c.abort(true) }
+
+func (c *conn) Rest(until time.Time) {
+	if c.in.rest.IsZero() {
+		c.counters.Rests.Add(1)
+	}
+	c.in.rest = until
+}
 
 func (c *conn) Become(h Handler) {
 	c.mu.Lock()

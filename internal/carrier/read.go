@@ -16,6 +16,7 @@ type input struct {
 	last  time.Time       // when busy was last used
 	armed time.Time       // the read deadline that is set, zero for none
 	spent bool            // it has come: whatever is next has to be set
+	rest  time.Time       // until when nothing is read; zero for now
 }
 
 // Serve carries a connection on this goroutine, for which it needs little of the stack, until it is gone or detached. raw
@@ -67,10 +68,10 @@ func (c *conn) release() bool {
 
 // read hands the handler what arrives until the connection is closing, which returns nil, or reading fails.
 func (c *conn) read() error {
-	defer c.rest()
+	defer c.letGo()
 	for c.arm() {
 		if room := c.paused(); room != nil {
-			if !c.wait(room) {
+			if !c.wait(room, c.in.rest) {
 				return nil
 			}
 			continue
@@ -86,7 +87,7 @@ func (c *conn) read() error {
 			if !c.give(now, buf[:n]) {
 				return nil
 			}
-			if c.in.busy == nil && n == len(buf) {
+			if c.in.busy == nil && n == len(buf) && c.in.rest.IsZero() {
 				c.in.busy = busyReads.Get().(*[busyRead]byte)
 			}
 			c.in.last = now
@@ -95,7 +96,7 @@ func (c *conn) read() error {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.in.spent = true
 			if now.Sub(c.in.last) >= busyFor {
-				c.rest()
+				c.letGo()
 			}
 			if !c.expire(now) {
 				return nil
@@ -107,8 +108,8 @@ func (c *conn) read() error {
 	return nil
 }
 
-// rest lets go of the busy buffer.
-func (c *conn) rest() {
+// letGo lets go of the busy buffer.
+func (c *conn) letGo() {
 	if c.in.busy != nil {
 		busyReads.Put(c.in.busy)
 		c.in.busy = nil
@@ -180,19 +181,27 @@ func (c *conn) expire(now time.Time) bool {
 
 // paused returns a channel that is closed when reading may go on, nil if it may now.
 func (c *conn) paused() <-chan struct{} {
+	if !c.in.rest.IsZero() && !time.Now().Before(c.in.rest) {
+		c.in.rest = time.Time{}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.limits.Pause == 0 || c.pending <= c.limits.Pause || c.closing {
+	full := c.limits.Pause > 0 && c.pending > c.limits.Pause
+	if c.closing || !full && c.in.rest.IsZero() {
 		return nil
 	}
 	c.room = make(chan struct{})
 	return c.room
 }
 
-// wait waits until reading may go on, or for the handler's deadline. False: the connection is closing.
-func (c *conn) wait(room <-chan struct{}) bool {
-	c.rest()
+// wait waits until reading may go on, but no longer than to the end of a rest, if there is one, or the handler's deadline.
+// False: the connection is closing.
+func (c *conn) wait(room <-chan struct{}, rest time.Time) bool {
+	c.letGo()
 	deadline := c.handler.Deadline()
+	if deadline.IsZero() || !rest.IsZero() && rest.Before(deadline) {
+		deadline = rest
+	}
 	if deadline.IsZero() {
 		<-room
 		return !c.isClosing()

@@ -69,6 +69,10 @@ type Session interface {
 	// Frame takes the next frame; the body is valid during the call only.
 	Frame(now time.Time, f wire.Frame)
 
+	// Rest is until when nothing more is to be read from the peer, which has asked for too much; the zero Time if it has
+	// not. It is asked for after each piece of input, whose frames have all been given to Frame.
+	Rest() time.Time
+
 	// Broken says that the stream cannot be read on (wire.ErrLength and its kin). The session answers with a Close
 	// frame through Link.Close; if it does not, the carrier closes the link without one.
 	Broken(now time.Time, err error)

@@ -26,6 +26,7 @@ func (d deaf) Frame(_ time.Time, f wire.Frame) {
 }
 func (d deaf) Alive(time.Time)         {}
 func (d deaf) Limit() int              { return wire.MaxFrame }
+func (d deaf) Rest() time.Time         { return time.Time{} }
 func (d deaf) Broken(time.Time, error) {}
 func (d deaf) Deadline() time.Time     { return time.Time{} }
 func (d deaf) Expired(time.Time)       {}

@@ -43,6 +43,14 @@ func (l *longLink) leave(tell func(Session)) { tell(l.session) }
 func (l *longLink) Data(now time.Time, p []byte) {
 	l.session.Alive(now)
 	l.feed(now, p)
+	l.rest()
+}
+
+// rest reads no more for a while if the session wants that.
+func (l *longLink) rest() {
+	if until := l.session.Rest(); !until.IsZero() {
+		l.carrier.Rest(until)
+	}
 }
 
 // feed hands the session the frames that p completes.

@@ -58,6 +58,7 @@ func newMetrics(reg prometheus.Registerer, moved *carrier.Counters) (*metrics, e
 	}
 	read(opts("received_bytes_total", "Bytes received, inside TLS where there is TLS."), &moved.Received)
 	read(opts("sent_bytes_total", "Bytes sent, inside TLS where there is TLS."), &moved.Sent)
+	read(opts("rests_total", "Times that reading from a connection rested because it asked for too much."), &moved.Rests)
 	for verdict, n := range map[string]*atomic.Uint64{
 		"refused": &moved.OverSoft, "slow": &moved.OverHard, "stuck": &moved.Stuck,
 	} {

@@ -75,8 +75,10 @@ func (r *linkReceiver) Message(now time.Time, op ws.Opcode, payload []byte) {
 		l.broken(now, errMessageKind)
 	case op == ws.Binary:
 		l.feed(now, payload)
+		l.rest()
 	default:
 		l.feedText(now, payload)
+		l.rest()
 	}
 }
 

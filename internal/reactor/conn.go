@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hongyan-im/hongyan/internal/carrier"
 )
@@ -32,12 +33,14 @@ type conn struct {
 var _ carrier.Conn = (*conn)(nil)
 
 // flags are what the loop knows about a connection.
-type flags uint8
+type flags uint16
 
 const (
 	unread   flags = 1 << iota // there may be input that no event will tell of again
 	full                       // the socket takes no more at present; an event will tell
 	heldUp                     // too much is queued to read (Limits.Pause)
+	resting                    // in the loop's rests
+	rested                     // has been there
 	peerDone                   // the peer has ended its half
 	halfDone                   // this side has ended its half
 	broken                     // writing has failed, or must not go on
@@ -146,6 +149,16 @@ func (c *conn) Abort() {
 	c.closing = true
 	c.queue().aborted = true
 	c.touch()
+}
+
+func (c *conn) Rest(until time.Time) {
+	l := c.loop
+	if c.flags&resting == 0 {
+		l.r.cfg.Counters.Rests.Add(1)
+	}
+	c.flags |= resting | rested
+	l.rests[c] = l.tickAfter(until)
+	c.armAt(l.rests[c])
 }
 
 func (c *conn) Become(h carrier.Handler) {

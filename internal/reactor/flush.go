@@ -237,6 +237,7 @@ func (c *conn) finish(o *output) {
 	}
 	if c.flags&halfDone == 0 {
 		c.flags |= halfDone
+		c.wakeUp()
 		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
 		c.giveUpAfter(o, c.limits().Linger)
 	}
@@ -245,12 +246,16 @@ func (c *conn) finish(o *output) {
 // read gives the handler what has come. toEnd: the peer may have ended its half, of which no further event tells.
 func (c *conn) read(toEnd bool) {
 	l := c.loop
+	in := l.in
+	if c.flags&rested != 0 {
+		in = in[:restedSize]
+	}
 	for {
-		if c.flags&heldUp != 0 {
+		if c.flags&(heldUp|resting) != 0 {
 			c.flags |= unread
 			return
 		}
-		n, e := read(int(c.fd), l.in)
+		n, e := read(int(c.fd), in)
 		switch {
 		case e == unix.EINTR:
 			continue
@@ -264,11 +269,11 @@ func (c *conn) read(toEnd bool) {
 			return
 		}
 		l.received += uint64(n)
-		c.data(l.in[:n])
+		c.data(in[:n])
 		switch {
 		case c.flags&gone != 0:
 			return
-		case n == len(l.in): // the others' turn
+		case n == len(in): // the others' turn
 			c.readLater()
 			return
 		case !toEnd:
@@ -337,6 +342,15 @@ func (c *conn) readOn() {
 	c.readLater()
 }
 
+// wakeUp ends a rest.
+func (c *conn) wakeUp() {
+	if c.flags&resting != 0 {
+		delete(c.loop.rests, c)
+		c.flags &^= resting | unread
+		c.readLater()
+	}
+}
+
 // peerEnded is the end of the peer's half: it has said all it had to say, and what is queued can still reach it.
 func (c *conn) peerEnded() {
 	c.flags |= peerDone
@@ -391,6 +405,13 @@ func (l *loop) expire(c *conn) {
 	if closing {
 		return
 	}
+	if c.flags&resting != 0 {
+		if before(l.wheel.now, l.rests[c]) {
+			c.armAt(l.rests[c])
+		} else {
+			c.wakeUp()
+		}
+	}
 	due := func() bool {
 		d := c.handler.Deadline()
 		return !d.IsZero() && !l.now.Before(d)
@@ -443,6 +464,7 @@ func (c *conn) forget() {
 	l := c.loop
 	c.flags |= gone
 	l.wheel.cancel(c)
+	delete(l.rests, c)
 	l.conns[c.fd] = nil
 	l.count--
 	if l.holder == c {

@@ -16,6 +16,7 @@ import (
 const (
 	maxEvents   = 512       // taken from the system at a time
 	readSize    = 256 << 10 // of the buffer to read into; of one connection, this much is read in a turn
+	restedSize  = 4 << 10   // and of one that has asked for too much, lest the next piece of that is as much again
 	writeSize   = 256 << 10 // above which encoded output is written even if more follows
 	maxAccepts  = 64        // from one listener in a turn
 	keptEntries = 64        // of a queue that goes back to the pool
@@ -31,6 +32,7 @@ type loop struct {
 	conns []*conn // by file descriptor
 	count int
 	wheel wheel
+	rests map[*conn]uint32 // the tick from which on each is read again; those with flag resting
 
 	now       time.Time
 	in        []byte         // what is read
@@ -57,7 +59,7 @@ func newLoop(r *Reactor) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &loop{r: r, poll: p, in: make([]byte, readSize), out: make([]byte, 0, writeSize+writeSize/4)}, nil
+	return &loop{r: r, poll: p, rests: map[*conn]uint32{}, in: make([]byte, readSize), out: make([]byte, 0, writeSize+writeSize/4)}, nil
 }
 
 // post has f done by the loop. False: the loop has ended.

@@ -47,6 +47,7 @@ type Session struct {
 	epoch    uint32 // of the caller's device
 	identity identity
 	deadline time.Time
+	budget   budget
 	inFlight int
 	draining *wire.Close // what to say when the last answer is out
 	ended    bool
@@ -100,10 +101,14 @@ func (s *Session) Alive(now time.Time) {
 }
 
 // Frame takes the next frame; its body is not kept.
-func (s *Session) Frame(_ time.Time, f wire.Frame) {
+func (s *Session) Frame(now time.Time, f wire.Frame) {
 	s.mu.Lock()
 	c := s.caller
+	s.charge(now)
 	refusal := s.admit(f)
+	if refusal != nil {
+		s.budget.owe(WasteCost)
+	}
 	s.mu.Unlock()
 	switch {
 	case refusal != nil:
@@ -120,6 +125,24 @@ func (s *Session) Frame(_ time.Time, f wire.Frame) {
 	if draining {
 		s.hub.wake(c.User) // Drain may have done that before this request was parked
 	}
+}
+
+// charge counts a request against the budget. The operator has none. Under the lock.
+func (s *Session) charge(now time.Time) {
+	switch {
+	case s.caller.Operator:
+	case s.known():
+		s.budget.spend(now, 1)
+	default:
+		s.budget.spend(now, WasteCost)
+	}
+}
+
+// Rest is until when nothing more is to be read, the zero Time if it may be at once.
+func (s *Session) Rest() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.budget.rest()
 }
 
 // admit counts a request in, or says why it is not taken. It runs under the lock.
@@ -163,6 +186,13 @@ func (s *Session) answered(f wire.Frame, r operation.Reply, err error) {
 	}
 	if page, ok := r.Body.(*wire.SyncReply); ok && whole && !page.More {
 		s.stands(hongyan.Version(page.Version))
+	}
+	switch {
+	case s.caller.Operator:
+	case err != nil:
+		s.budget.owe(WasteCost)
+	default:
+		s.budget.owe(len(frame) / AnswerUnit)
 	}
 	s.link.Reply(frame) // before any notification that this answer makes room for, or that continues its page
 	s.inFlight--

@@ -78,6 +78,9 @@ func Run(t *testing.T, rig Rig) {
 		"drained":                     rig.testDrained,
 		"pause":                       rig.testPause,
 		"deadline during a pause":     rig.testPauseDeadline,
+		"rest":                        rig.testRest,
+		"close during a rest":         rig.testRestClose,
+		"deadline during a rest":      rig.testRestDeadline,
 		"stop":                        rig.testStop,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,6 +67,7 @@ func Run(t *testing.T, rig Rig) {
 		"slow reader, stuck write":       rig.testStuckWrite,
 		"concurrent sends":               rig.testConcurrentSends,
 		"drained":                        rig.testDrained,
+		"rest":                           rig.testRest,
 		"drain":                          rig.testDrain,
 		"drain while opening":            rig.testDrainOpening,
 		"drain that has to cut":          rig.testDrainCuts,
@@ -182,6 +183,7 @@ type probe struct {
 	onFrame   func(now time.Time, f wire.Frame)
 	onBroken  func(err error)
 	onExpired func(now time.Time)
+	rest      time.Time // the carrier's, within onFrame
 
 	limit    atomic.Int64
 	deadline atomic.Pointer[time.Time] // nil: never
@@ -231,6 +233,11 @@ func (s *probe) Frame(now time.Time, f wire.Frame) {
 	}
 	s.frames.Add(1)
 	s.onFrame(now, f)
+}
+
+func (s *probe) Rest() time.Time {
+	defer s.enter("Rest")()
+	return s.rest
 }
 
 func (s *probe) Broken(_ time.Time, err error) {

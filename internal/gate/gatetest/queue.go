@@ -20,6 +20,30 @@ func push(seq uint32, size int) wire.Frame {
 	return wire.Frame{Op: wire.OpNotify, Seq: seq, Body: make([]byte, size-wire.HeaderSize)}
 }
 
+// testRest lets a session rest after each frame for a while.
+func (r Rig) testRest(t *testing.T) {
+	const rest, frames = 50 * time.Millisecond, 6
+	s := r.start(t, func(session *probe) {
+		echo := session.onFrame
+		session.onFrame = func(now time.Time, f wire.Frame) {
+			session.rest = now.Add(rest)
+			echo(now, f)
+		}
+	}, nil)
+	c, _ := s.meet()
+	begin := time.Now()
+	for seq := range uint32(frames) {
+		c.echo(seq, "all in good time")
+	}
+	// The first of them finds no rest, and carriers' clocks are some milliseconds coarse.
+	if took := time.Since(begin); took < (frames-1)*(rest-20*time.Millisecond) {
+		t.Errorf("%d frames took %v with a rest of %v after each", frames, took, rest)
+	}
+	if n := s.metric("rests_total"); n < frames || n > frames+1 { // meet's own frame is one more
+		t.Errorf("%v rests are counted", n)
+	}
+}
+
 func (r Rig) testSoftBound(t *testing.T) {
 	const size, soft = 16 << 10, 128 << 10
 	s := r.start(t, nil, func(cfg *gate.Config) { cfg.Limits.SoftQueue = soft })
