@@ -4,9 +4,9 @@ import "time"
 
 // What a connection may ask for. More is not refused: the connection is not read for as long as it takes.
 const (
-	Rate       = 1000     // requests a second, for long
+	Rate       = 300      // requests a second, for long
 	Burst      = 4 * Rate // requests at once, after a silence
-	AnswerUnit = 4 << 10  // bytes of an answer that count as one more request
+	AnswerUnit = 16 << 10 // bytes of an answer that count as one more request
 	WasteCost  = 50       // what a request counts for that was refused, or while nobody has said who is there
 )
 
