@@ -69,7 +69,7 @@ type Server struct {
 	engine *inbox.Engine
 	writer *inbox.Writer
 	reads  *reads
-	slow   *pool
+	hashes *hashes
 	disk   *disk
 	certs  *certs.Source
 	hub    *session.Hub
@@ -188,7 +188,7 @@ func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.slow = newPool("logins", hashing, waitingHashes)
+	s.hashes = newHashes(hashing, waitingHashes)
 	return &operation.Desk{
 		Chat: chat.New(part, chat.Config{
 			ContactsOnly: c.Messages.ContactsOnly, RecallWindow: c.Messages.RecallWindow,
@@ -196,7 +196,7 @@ func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
 		Accounts: account.New(part, account.Config{
 			Registration: registrations[c.Registration], OnePerClass: c.Devices.Policy == config.DevicesOnePerClass,
 			MaxDevices: c.Devices.Max, Hasher: hasher, Keys: keys, Random: rand.Reader, Now: time.Now,
-			Slow: s.slow.run, Ended: s.hub.Ended,
+			Slow: s.hashes.run, Ended: s.hub.Ended,
 		}),
 		Now: time.Now,
 		Hints: &wire.Hints{
@@ -385,8 +385,8 @@ func (s *Server) Close() {
 		if s.sweep != nil {
 			s.sweep.close()
 		}
-		if s.slow != nil {
-			s.slow.close()
+		if s.hashes != nil {
+			s.hashes.close()
 		}
 		if s.reads != nil {
 			s.reads.close()

@@ -27,7 +27,7 @@ func (s *Server) export() {
 		_, n := s.reads.waiting()
 		return float64(n)
 	})
-	gauge("logins_queue", "Logins that wait for their password to be hashed.", func() float64 { return float64(len(s.slow.jobs)) })
+	gauge("logins_queue", "Logins that wait for their password to be hashed.", func() float64 { return float64(len(s.hashes.jobs)) })
 	gauge("sending", "1 while new content is taken, 0 while it is refused because the disk is nearly full.", func() float64 {
 		if s.engine.Accepting() != nil {
 			return 0

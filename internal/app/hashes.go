@@ -8,9 +8,8 @@ import (
 	"github.com/hongyan-im/hongyan"
 )
 
-// pool runs jobs on a fixed number of goroutines, with a bounded line before them.
-type pool struct {
-	name    string
+// hashes runs logins that have to hash a password on a fixed number of goroutines, with a bounded line before them.
+type hashes struct {
 	jobs    chan func(context.Context)
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -20,43 +19,43 @@ type pool struct {
 	closed bool
 }
 
-func newPool(name string, workers, waiting int) *pool {
-	p := &pool{name: name, jobs: make(chan func(context.Context), waiting)}
-	p.ctx, p.cancel = context.WithCancel(context.Background())
+func newHashes(workers, waiting int) *hashes {
+	h := &hashes{jobs: make(chan func(context.Context), waiting)}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for range workers {
-		p.workers.Go(func() {
-			for job := range p.jobs {
-				job(p.ctx)
+		h.workers.Go(func() {
+			for job := range h.jobs {
+				job(h.ctx)
 			}
 		})
 	}
-	return p
+	return h
 }
 
 // run queues a job, or answers Busy.
-func (p *pool) run(job func(context.Context)) error {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.closed {
+func (h *hashes) run(job func(context.Context)) error {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.closed {
 		return hongyan.Errorf(hongyan.Unavailable, "the server is stopping").WithHint("come back in a moment")
 	}
 	select {
-	case p.jobs <- job:
+	case h.jobs <- job:
 		return nil
 	default:
-		return hongyan.Errorf(hongyan.Busy, "%d %s wait already", cap(p.jobs), p.name).
+		return hongyan.Errorf(hongyan.Busy, "%d logins wait already", cap(h.jobs)).
 			WithHint("try again in a moment").WithRetryAfter(time.Second)
 	}
 }
 
 // close lets the queued jobs finish, telling them by their context that the end has come, and returns after the last.
-func (p *pool) close() {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		close(p.jobs)
+func (h *hashes) close() {
+	h.mu.Lock()
+	if !h.closed {
+		h.closed = true
+		close(h.jobs)
 	}
-	p.mu.Unlock()
-	p.cancel()
-	p.workers.Wait()
+	h.mu.Unlock()
+	h.cancel()
+	h.workers.Wait()
 }
