@@ -16,17 +16,13 @@ type budget struct {
 	at    time.Time // when the level was that
 }
 
-// spend adds to the level.
-func (b *budget) spend(now time.Time, requests int) {
+// pass lets out what leaks until now.
+func (b *budget) pass(now time.Time) {
 	if since := now.Sub(b.at); since > 0 {
 		b.level = max(0, b.level-Rate*float32(since.Seconds()))
 		b.at = now
 	}
-	b.owe(requests)
 }
-
-// owe adds to the level something that is known later than it was asked for.
-func (b *budget) owe(requests int) { b.level += float32(requests) }
 
 // rest is until when nothing more is to be read; the zero Time: it may be at once.
 func (b *budget) rest() time.Time {

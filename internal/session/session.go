@@ -104,11 +104,9 @@ func (s *Session) Alive(now time.Time) {
 func (s *Session) Frame(now time.Time, f wire.Frame) {
 	s.mu.Lock()
 	c := s.caller
-	s.charge(now)
+	s.budget.pass(now)
 	refusal := s.admit(f)
-	if refusal != nil {
-		s.budget.owe(WasteCost)
-	}
+	s.charge(refusal != nil || !s.known(), 1)
 	s.mu.Unlock()
 	switch {
 	case refusal != nil:
@@ -127,14 +125,14 @@ func (s *Session) Frame(now time.Time, f wire.Frame) {
 	}
 }
 
-// charge counts a request against the budget. The operator has none. Under the lock.
-func (s *Session) charge(now time.Time) {
+// charge counts requests against the budget: WasteCost if they are a waste. The operator has no budget. Under the lock.
+func (s *Session) charge(waste bool, requests int) {
 	switch {
 	case s.caller.Operator:
-	case s.known():
-		s.budget.spend(now, 1)
+	case waste:
+		s.budget.level += WasteCost
 	default:
-		s.budget.spend(now, WasteCost)
+		s.budget.level += float32(requests)
 	}
 }
 
@@ -187,13 +185,7 @@ func (s *Session) answered(f wire.Frame, r operation.Reply, err error) {
 	if page, ok := r.Body.(*wire.SyncReply); ok && whole && !page.More {
 		s.stands(hongyan.Version(page.Version))
 	}
-	switch {
-	case s.caller.Operator:
-	case err != nil:
-		s.budget.owe(WasteCost)
-	default:
-		s.budget.owe(len(frame) / AnswerUnit)
-	}
+	s.charge(err != nil, len(frame)/AnswerUnit)
 	s.link.Reply(frame) // before any notification that this answer makes room for, or that continues its page
 	s.inFlight--
 	last := s.draining
