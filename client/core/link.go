@@ -9,7 +9,7 @@ import (
 // Times of a Link whose server has given no hints.
 const (
 	defaultReconnectMin = time.Second
-	defaultReconnectMax = time.Minute
+	defaultReconnectMax = 15 * time.Second
 
 	// A connection that stayed up this long was a good one: the next attempt begins with the shortest delay again.
 	stableAfter = 30 * time.Second

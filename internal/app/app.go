@@ -55,7 +55,7 @@ const (
 	heartbeatMin = 210 * time.Second // 3.5 minutes
 	heartbeatMax = 10 * time.Minute
 	reconnectMin = time.Second
-	reconnectMax = time.Minute
+	reconnectMax = 15 * time.Second
 )
 
 // Server is a server, listening.

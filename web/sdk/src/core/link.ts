@@ -49,7 +49,7 @@ export class Link {
   private readonly retry: Backoff;
 
   constructor(private readonly random: Random) {
-    this.retry = new Backoff(1000, 60_000, random);
+    this.retry = new Backoff(1000, 15_000, random);
     this.upgrade = new Backoff(upgradeMinMs, upgradeMaxMs, random);
     this.heart = new Heart(random);
   }
@@ -83,7 +83,7 @@ export class Link {
     if (best) this.upgrade.reset();
     this.upgradeAt = best ? undefined : now + this.upgrade.next();
     this.retry.min = hints?.reconnectMinMs || 1000;
-    this.retry.max = Math.max(this.retry.min, hints?.reconnectMaxMs || 60_000);
+    this.retry.max = Math.max(this.retry.min, hints?.reconnectMaxMs || 15_000);
     this.heart.setBounds(hints?.heartbeatMinMs || 210_000, hints?.heartbeatMaxMs || 600_000);
     this.beating = false;
     this.beatAt = now + this.heart.interval();
