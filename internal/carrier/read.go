@@ -16,7 +16,7 @@ type input struct {
 	last  time.Time       // when busy was last used
 	armed time.Time       // the read deadline that is set, zero for none
 	spent bool            // it has come: whatever is next has to be set
-	rest  time.Time       // until when nothing is read; zero for now
+	rest  time.Time       // until when nothing is read; zero if it may be at once
 }
 
 // Serve carries a connection on this goroutine, for which it needs little of the stack, until it is gone or detached. raw
@@ -71,7 +71,7 @@ func (c *conn) read() error {
 	defer c.letGo()
 	for c.arm() {
 		if room := c.paused(); room != nil {
-			if !c.wait(room, c.in.rest) {
+			if !c.wait(room) {
 				return nil
 			}
 			continue
@@ -196,9 +196,9 @@ func (c *conn) paused() <-chan struct{} {
 
 // wait waits until reading may go on, but no longer than to the end of a rest, if there is one, or the handler's deadline.
 // False: the connection is closing.
-func (c *conn) wait(room <-chan struct{}, rest time.Time) bool {
+func (c *conn) wait(room <-chan struct{}) bool {
 	c.letGo()
-	deadline := c.handler.Deadline()
+	deadline, rest := c.handler.Deadline(), c.in.rest
 	if deadline.IsZero() || !rest.IsZero() && rest.Before(deadline) {
 		deadline = rest
 	}

@@ -71,15 +71,15 @@ func (r *linkReceiver) Message(now time.Time, op ws.Opcode, payload []byte) {
 	l := (*longLink)(r)
 	switch {
 	case l.closing.Load():
+		return
 	case byte(op) != l.kind:
 		l.broken(now, errMessageKind)
 	case op == ws.Binary:
 		l.feed(now, payload)
-		l.rest()
 	default:
 		l.feedText(now, payload)
-		l.rest()
 	}
+	l.rest()
 }
 
 var errMessageKind = hongyan.Errorf(hongyan.Invalid, "text messages are for the subprotocol %s, binary ones for %s",

@@ -338,7 +338,12 @@ func (c *conn) readOn() {
 	if c.flags&heldUp == 0 || c.Pending() > c.limits().Pause/2 {
 		return
 	}
-	c.flags &^= heldUp | unread
+	c.readAfter(heldUp)
+}
+
+// readAfter reads again when what kept the connection from being read is over.
+func (c *conn) readAfter(kept flags) {
+	c.flags &^= kept | unread
 	c.readLater()
 }
 
@@ -346,8 +351,7 @@ func (c *conn) readOn() {
 func (c *conn) wakeUp() {
 	if c.flags&resting != 0 {
 		delete(c.loop.rests, c)
-		c.flags &^= resting | unread
-		c.readLater()
+		c.readAfter(resting)
 	}
 }
 

@@ -164,9 +164,7 @@ func newCluster(w *world, pebble bool) (*cluster, error) {
 
 // end waits until all have come to rest, and says which promises were broken.
 func (c *cluster) end() ([]history.Violation, error) {
-	for end := c.w.now.Add(healing); c.w.now.Before(end) && !c.quiet(); {
-		c.w.run(c.w.now.Add(5 * time.Second))
-	}
+	c.await(c.quiet)
 	c.chat()
 	c.lookBack()
 	c.server.process.endReadings()
@@ -176,13 +174,18 @@ func (c *cluster) end() ([]history.Violation, error) {
 	return append(c.alarms, history.Check(c.history)...), nil
 }
 
+// await lets time pass until ok, or for as long as healing may take.
+func (c *cluster) await(ok func() bool) {
+	for end := c.w.now.Add(healing); c.w.now.Before(end) && !ok(); {
+		c.w.run(c.w.now.Add(5 * time.Second))
+	}
+}
+
 // chat lets people write who all are connected and up to date, and expects that all get it at once.
 func (c *cluster) chat() {
 	c.server.slowSyncs = 0
 	c.w.run(c.w.now.Add(aftermath))
-	for end := c.w.now.Add(healing); c.w.now.Before(end) && (!c.quiet() || slices.ContainsFunc(c.devices, (*device).disturbed)); {
-		c.w.run(c.w.now.Add(5 * time.Second))
-	}
+	c.await(func() bool { return c.quiet() && !slices.ContainsFunc(c.devices, (*device).disturbed) })
 	for n := range chats {
 		if !c.quiet() {
 			return // the checks say what is wrong

@@ -37,11 +37,11 @@ func (c *cluster) wish(n int) {
 		if c.w.chance(4) { // and its person cannot wait
 			other := c.sibling(d)
 			c.w.after(c.w.between(0, 40*time.Millisecond), func() { other.repeat(d.store, false) })
-			switch n := c.w.rng.IntN(10); {
+			switch fault := c.w.rng.IntN(10); {
 			case !c.faulty:
-			case n < 2:
+			case fault < 2:
 				c.server.doomed = true
-			case n == 2:
+			case fault == 2:
 				c.spoil()
 			}
 		}

@@ -46,7 +46,7 @@ test(`curl follows a stream and goes on where it was, ${cuts} times`, async () =
     await until('it has a place in the log', async () => last !== '');
     const written = await writeAndCut('by.curl', async () => seen.length);
     assert.deepEqual(seen, upTo(written));
-    assert.ok(runs >= cuts / 2, `it ran ${runs} times`);
+    assert.ok(runs > cuts / 2, `it ran ${runs} times`);
   } finally {
     end.abort();
     await following;
