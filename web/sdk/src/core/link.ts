@@ -5,6 +5,10 @@ import { Backoff, earlier, type Random } from './backoff.js';
 /** A connection that stayed up this long was a good one: the next attempt begins with the shortest delay again. */
 const stableAfterMs = 30_000;
 
+/** How soon, and how seldom at last, a connection is tried again, if the server has given no hints. */
+const reconnectMinMs = 1000;
+const reconnectMaxMs = 15_000;
+
 /** How soon, and how seldom at last, a better way is tried than the one in use. */
 const upgradeMinMs = 60_000;
 const upgradeMaxMs = 600_000;
@@ -49,7 +53,7 @@ export class Link {
   private readonly retry: Backoff;
 
   constructor(private readonly random: Random) {
-    this.retry = new Backoff(1000, 15_000, random);
+    this.retry = new Backoff(reconnectMinMs, reconnectMaxMs, random);
     this.upgrade = new Backoff(upgradeMinMs, upgradeMaxMs, random);
     this.heart = new Heart(random);
   }
@@ -82,8 +86,8 @@ export class Link {
     this.beats = beats;
     if (best) this.upgrade.reset();
     this.upgradeAt = best ? undefined : now + this.upgrade.next();
-    this.retry.min = hints?.reconnectMinMs || 1000;
-    this.retry.max = Math.max(this.retry.min, hints?.reconnectMaxMs || 15_000);
+    this.retry.min = hints?.reconnectMinMs || reconnectMinMs;
+    this.retry.max = Math.max(this.retry.min, hints?.reconnectMaxMs || reconnectMaxMs);
     this.heart.setBounds(hints?.heartbeatMinMs || 210_000, hints?.heartbeatMaxMs || 600_000);
     this.beating = false;
     this.beatAt = now + this.heart.interval();
