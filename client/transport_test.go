@@ -36,7 +36,7 @@ func answerUpgrade(nc net.Conn, protocol string, say []byte) []byte {
 	response, _, _ := acceptor.Accept(nil, &request)
 	for _, b := range append(response, say...) { // in pieces as small as they can be
 		if _, err := nc.Write([]byte{b}); err != nil {
-			return nil
+			break // it has heard enough: what it said before it left can still be read
 		}
 	}
 	rest, _ := io.ReadAll(nc)
