@@ -48,6 +48,8 @@ export class Engine {
   private readonly line: Line;
   private tail: Promise<void> = Promise.resolve();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** When everything starts anew, after a failure of the storage. */
+  private restartAt: number | undefined;
   private closed = false;
   private tidyAt = 0;
 
@@ -79,6 +81,7 @@ export class Engine {
     this.outbox = new Outbox(Math.random);
     const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');
     for (const item of waiting.sort((a, b) => a.place - b.place)) this.outbox.add(Date.now(), item);
+    this.restartAt = undefined;
     await this.line.start(this.model.me !== null);
   }
 
@@ -164,7 +167,7 @@ export class Engine {
 
   /** Makes the next attempt now. */
   reconnectNow(): Promise<void> {
-    return this.run(() => this.line.hurry());
+    return this.run(() => (this.restartAt === undefined ? this.line.hurry() : this.restart()));
   }
 
   /** Takes the server's state although it may have lost data (KEY_AHEAD). */
@@ -208,19 +211,20 @@ export class Engine {
   private failed(e: unknown): void {
     if (this.closed) return;
     const error = asError(e, 'Storage');
+    this.restartAt = Date.now() + restartMs;
     this.line.hangUp();
-    this.line.show({ phase: 'waiting', problem: error, retryAt: Date.now() + restartMs });
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.event(() => this.restart()), restartMs);
+    this.line.show({ phase: 'waiting', problem: error, retryAt: this.restartAt });
+    this.arm();
   }
 
   private arm(): void {
     clearTimeout(this.timer);
     if (this.closed) return;
-    const at = earlier(this.line.wakeAt, earlier(this.sync.wakeAt, this.outbox.wakeAt));
+    const at = this.restartAt ?? earlier(this.line.wakeAt, earlier(this.sync.wakeAt, this.outbox.wakeAt));
     if (at === undefined) return;
     this.timer = setTimeout(() => {
       this.event(async () => {
+        if (this.restartAt !== undefined) return this.restart();
         const now = Date.now();
         await this.line.tick(now);
         await this.doSync(this.sync.tick(now));

@@ -63,7 +63,7 @@ export class Line {
   /** Begins anew, if somebody is logged in. */
   async start(loggedIn: boolean): Promise<void> {
     this.link = new Link(Math.random);
-    if (loggedIn) await this.hurry();
+    if (loggedIn) await this.act(this.link.start(Date.now()));
     else this.show({ phase: 'loggedout' });
   }
 

@@ -224,7 +224,9 @@ test('a stamp in the future is made anew, and a refused identity costs no messag
 test('a link comes back ever more slowly, hears the server, and lengthens its beat', () => {
   const l = new Link(() => 1);
   const hints = { heartbeatMinMs: 1000, heartbeatMaxMs: 100_000, reconnectMinMs: 500, reconnectMaxMs: 4000, maxFrame: 0 };
-  assert.deepEqual(l.hurry(0), [{ do: 'dial' }]);
+  assert.equal(l.wakeAt, undefined, 'nobody is logged in');
+  assert.deepEqual(l.hurry(0), []);
+  assert.deepEqual(l.start(0), [{ do: 'dial' }]);
   l.authenticated(0, hints, true, true);
   const delays: number[] = [];
   for (let i = 0, now = 10; i < 5; i++) {
@@ -250,7 +252,7 @@ test('a link comes back ever more slowly, hears the server, and lengthens its be
   assert.deepEqual(intervals, [1100, 1100, 1100, 67_100, 67_100, 67_100, 100_000]);
   // A beat out of turn says nothing of the interval.
   const m = new Link(() => 0);
-  m.hurry(0);
+  m.start(0);
   m.authenticated(0, hints, true, true);
   for (let i = 0; i < 10; i++) {
     assert.deepEqual(m.probe(i), [{ do: 'beat' }]);
@@ -263,7 +265,7 @@ test('a link comes back ever more slowly, hears the server, and lengthens its be
 
 test('a link on a second-best way tries the better one now and then', () => {
   const l = new Link(() => 0);
-  l.hurry(0);
+  l.start(0);
   l.authenticated(0, undefined, false, false);
   assert.equal(l.wakeAt, 30_000);
   assert.deepEqual(l.tick(30_000), [{ do: 'upgrade' }]);

@@ -39,7 +39,7 @@ export type LinkAction =
 
 /** Link keeps one authenticated connection, and comes back after it ended, ever more slowly while that fails. */
 export class Link {
-  private phase: 'down' | 'dialing' | 'up' | 'stopped' = 'down';
+  private phase: 'down' | 'dialing' | 'up' | 'stopped' = 'stopped';
   private upSince = 0;
   private dialAt = 0;
   private beatAt = 0;
@@ -58,7 +58,13 @@ export class Link {
     this.heart = new Heart(random);
   }
 
-  /** Connects at once: at the start, when a person asks for it, when the system reports a network. */
+  /** Begins to connect, at once: somebody is logged in. */
+  start(now: number): LinkAction[] {
+    this.phase = 'down';
+    return this.hurry(now);
+  }
+
+  /** Connects at once: when a person asks for it, when the system reports a network. */
   hurry(now: number): LinkAction[] {
     if (this.phase !== 'down') return [];
     this.dialAt = now;
