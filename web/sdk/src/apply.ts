@@ -19,6 +19,8 @@ export interface Applied {
   arrived: { clientId: string; message: Message }[];
   /** Conversations of which the server has to be asked. */
   unknown: Set<string>;
+  /** Conversations of which messages were recalled, removed or cleared. */
+  takenBack: Set<string>;
 }
 
 /**
@@ -33,6 +35,7 @@ export class Applier {
   private readonly news: StoredMessage[] = [];
   private readonly arrived: { clientId: string; message: Message }[] = [];
   private readonly unknown = new Set<string>();
+  private readonly takenBack = new Set<string>();
   private dropped = false;
 
   constructor(
@@ -53,11 +56,12 @@ export class Applier {
     return this.done();
   }
 
-  /** The states of conversations that the server was asked for, unless more has come in the meantime. */
+  /** The states of conversations that the server was asked for; unknown stays of which more has come in the meantime. */
   async states(states: readonly Conversation[]): Promise<Applied> {
     for (const state of states) {
       const held = this.record(state.id);
       if (held === undefined || compareIds(state.last, held.last) >= 0) await this.present(state);
+      else this.unknown.add(state.id);
     }
     return this.done();
   }
@@ -91,7 +95,8 @@ export class Applier {
   private done(): Applied {
     for (const [key, value] of this.conversations) this.writes.push({ table: 'conversations', key, value });
     for (const [key, value] of this.coverage) this.writes.push({ table: 'coverage', key, value });
-    return { writes: this.writes, news: this.news, arrived: this.arrived, unknown: this.unknown };
+    const { writes, news, arrived, unknown, takenBack } = this;
+    return { writes, news, arrived, unknown, takenBack };
   }
 
   /** Drops what is known of conversations and states, and after another generation the messages; never the outbox. */
@@ -159,6 +164,7 @@ export class Applier {
   }
 
   private async recall(r: Recall, derive: boolean): Promise<void> {
+    this.takenBack.add(r.conversation);
     const held = await this.find(r.conversation, r.ordinal);
     const record = this.record(r.conversation);
     if (held === undefined || held.state !== 'PRESENT') return;
@@ -172,6 +178,7 @@ export class Applier {
   }
 
   private async remove(conversation: string, ordinal: Id): Promise<void> {
+    this.takenBack.add(conversation);
     this.messages.set(messageKey(conversation, ordinal), null);
     this.writes.push({ table: 'messages', key: messageKey(conversation, ordinal) });
     this.cover(conversation, ordinal, ordinal);
@@ -258,6 +265,7 @@ export class Applier {
 
   /** Forgets the messages up to an ordinal, which the account has cleared. */
   private forget(conversation: string, ordinal: Id): void {
+    this.takenBack.add(conversation);
     this.writes.push({
       table: 'messages',
       from: messageKey(conversation, '0'),

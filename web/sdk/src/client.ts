@@ -4,12 +4,12 @@ import type {
 import { askByCode, type CodeState } from './code.js';
 import type { OutboxItem, Target } from './core/outbox.js';
 import { Emitter } from './emitter.js';
-import type { HongyanError } from './error.js';
+import { HongyanError } from './error.js';
 import type { Told } from './engine.js';
-import { addToId, compareIds, directConversation, maxId, minId, newClientId, toHex } from './ids.js';
+import { addToId, compareIds, maxId, minId, newClientId, toHex } from './ids.js';
 import type { Calls } from './leader.js';
 import { type Model, noChange } from './model.js';
-import { messageKey, type Storage } from './storage/storage.js';
+import type { Storage } from './storage/storage.js';
 import { post } from './transport/http.js';
 import { upload, type UploadOptions } from './upload.js';
 import { decode } from './wire/codec.js';
@@ -36,9 +36,15 @@ export interface Ground {
 }
 
 interface Promised {
+  item: OutboxItem;
+  /** Whether it is in the outbox for certain. */
+  stored: boolean;
   resolve(s: Sent): void;
   reject(e: HongyanError): void;
 }
+
+/** How many accounts of which nothing is known are remembered, so that nobody asks for them again. */
+const maxUnknown = 5000;
 
 /**
  * Client is the account of this browser profile, or of this process. State is read from memory; acts go to the server and
@@ -46,14 +52,18 @@ interface Promised {
  */
 export class Client extends Emitter {
   private readonly promised = new Map<string, Promised>();
+  /** Accounts whose profiles are to be asked for, and those that were: all that nothing is known of. */
   private readonly wanted = new Set<Id>();
+  private readonly asked = new Set<Id>();
   private shownMe = '';
+  private lastUser: Id | undefined;
   private lastPlace = 0;
 
   /** @internal */
   constructor(private readonly ground: Ground) {
     super();
     this.shownMe = JSON.stringify(this.me);
+    this.lastUser = ground.model.session?.user;
   }
 
   // --- what the leading tab tells ---
@@ -62,7 +72,10 @@ export class Client extends Emitter {
   told<K extends keyof Told>(kind: K, what: Told[K]): void {
     const tell: { [K in keyof Told]: (what: Told[K]) => void } = {
       wrote: ({ writes }) => this.changed(this.ground.model.apply(writes)),
-      reloaded: () => this.changed({ ...noChange(), reset: true }),
+      reloaded: () => {
+        this.changed({ ...noChange(), reset: true });
+        this.checkPromises();
+      },
       flying: ({ clientId, flying }) => this.flew(clientId, flying),
       sent: ({ clientId, reply }) => this.settle(clientId, (p) => p.resolve(reply)),
       undelivered: (e) => {
@@ -76,8 +89,24 @@ export class Client extends Emitter {
     tell[kind](what);
   }
 
+  /** What became of a message may have been told by a tab that crashed before it could say so. */
+  private checkPromises(): void {
+    const { model, leader } = this.ground;
+    for (const [clientId, p] of this.promised) {
+      const item = model.outbox.get(clientId);
+      if (item?.state === 'failed') this.settle(clientId, (failed) => failed.reject(model.asOutgoing(item).error!));
+      // The server knows what it has taken by its id, and says again what has become of it.
+      else if (item === undefined && p.stored) leader.send(p.item).catch((e: HongyanError) => this.settle(clientId, (q) => q.reject(e)));
+    }
+  }
+
   /** @internal Memory has changed. */
   changed(change: ChangeEvent): void {
+    const user = this.ground.model.session?.user;
+    if (user !== this.lastUser) {
+      this.lastUser = user;
+      for (const clientId of [...this.promised.keys()]) this.settle(clientId, (p) => p.reject(nobody()));
+    }
     const me = JSON.stringify(this.me);
     if (me !== this.shownMe) {
       this.shownMe = me;
@@ -167,8 +196,11 @@ export class Client extends Emitter {
   }
 
   /** Lets go of the connection and the store. Nothing may be called afterwards. */
-  close(): Promise<void> {
-    return this.ground.close();
+  async close(): Promise<void> {
+    await this.ground.close();
+    for (const clientId of [...this.promised.keys()]) {
+      this.settle(clientId, (p) => p.reject(new HongyanError('Closed', 'the client is closed')));
+    }
   }
 
   /** The present state of the connection. */
@@ -232,18 +264,27 @@ export class Client extends Emitter {
   }
 
   private want(user: Id): void {
-    if (this.wanted.has(user)) return;
+    if (this.wanted.has(user) || this.asked.has(user)) return;
     this.wanted.add(user);
-    if (this.wanted.size > 1) return;
-    // All that one drawing of a page asks for go in one request.
+    if (this.wanted.size === 1) this.lookUpSoon();
+  }
+
+  /** Asks for the wanted: all that one drawing of a page asks for go in one request. */
+  private lookUpSoon(): void {
     setTimeout(() => {
       const users = [...this.wanted].slice(0, 100);
+      for (const u of users) {
+        this.wanted.delete(u);
+        this.asked.add(u);
+      }
+      if (this.wanted.size > 0) this.lookUpSoon();
       this.ground.leader.lookUp(users).then(
         () => {
-          // Those that do not exist stay wanted, so that nobody asks for them again.
-          for (const u of users) if (this.ground.model.profiles.has(u)) this.wanted.delete(u);
+          // Those that do not exist stay, so that nobody asks for them again.
+          for (const u of users) if (this.ground.model.profiles.has(u)) this.asked.delete(u);
+          if (this.asked.size > maxUnknown) this.asked.clear();
         },
-        () => users.forEach((u) => this.wanted.delete(u)),
+        () => users.forEach((u) => this.asked.delete(u)),
       );
     }, 20);
   }
@@ -262,10 +303,7 @@ export class Client extends Emitter {
     const all = Number(BigInt(to) - BigInt(from)) + 1;
     const cached = model.cached(conversation, from, to);
     if (cached.length === all) return cached;
-    const read = async () => {
-      const keys = [messageKey(conversation, from), messageKey(conversation, to)] as const;
-      return (await storage.range('messages', ...keys, maxMessages)) as StoredMessage[];
-    };
+    const read = () => model.read(storage, conversation, from, to, maxMessages);
     let stored = await read();
     if (stored.length < all) {
       // Whether the others were removed or have to be fetched, the leading tab knows.
@@ -274,7 +312,6 @@ export class Client extends Emitter {
       });
       stored = await read();
     }
-    model.keep(stored);
     return stored;
   }
 
@@ -297,9 +334,12 @@ export class Client extends Emitter {
   send(target: Target, content: Init<Content>): Sending {
     const { model } = this.ground;
     const createdMs = Date.now();
+    // What waits since a time that the clock says is yet to come goes first all the same.
+    if (this.lastPlace === 0) for (const i of model.outbox.values()) this.lastPlace = Math.max(this.lastPlace, i.place);
     this.lastPlace = Math.max(this.lastPlace + 1, createdMs);
     const item: OutboxItem = {
       clientId: newClientId(),
+      user: model.session?.user ?? '0',
       target: this.resolve(target),
       content,
       createdMs,
@@ -308,14 +348,24 @@ export class Client extends Emitter {
       firstAttemptMs: 0,
       refusals: 0,
     };
+    if (model.session === undefined) {
+      const acknowledged = Promise.reject(nobody());
+      quietly(acknowledged);
+      return { ...model.asOutgoing(item), acknowledged };
+    }
+    let promised!: Promised;
     const acknowledged = new Promise<Sent>((resolve, reject) => {
-      this.promised.set(item.clientId, { resolve, reject });
+      promised = { item, stored: false, resolve, reject };
+      this.promised.set(item.clientId, promised);
     });
     quietly(acknowledged);
     this.changed(model.hold(item, true));
     this.ground.leader
       .send(item)
-      .catch((e: HongyanError) => this.settle(item.clientId, (p) => p.reject(e)))
+      .then(
+        () => (promised.stored = true),
+        (e: HongyanError) => this.settle(item.clientId, (p) => p.reject(e)),
+      )
       .finally(() => this.changed(model.hold(item, false)));
     return { ...model.asOutgoing(item), acknowledged };
   }
@@ -323,13 +373,8 @@ export class Client extends Emitter {
   /** The conversation with the account of a name, if the account is known. */
   private resolve(target: Target): Target {
     if ('conversation' in target) return target;
-    const { model } = this.ground;
-    const name = target.name.toLowerCase();
-    const me = model.session;
-    if (me === undefined) return target;
-    if (me.name === name) return { conversation: directConversation(me.user, me.user) };
-    const user = model.userOf(name);
-    return user === undefined ? target : { conversation: directConversation(me.user, user) };
+    const { conversation } = this.ground.model.whereto({ name: target.name.toLowerCase() });
+    return conversation === undefined ? target : { conversation };
   }
 
   /** Sends a failed message again, under the same id. */
@@ -391,6 +436,10 @@ export class Client extends Emitter {
 /** The client id of a message as the outbox has it: in hexadecimal. */
 export function clientIdOf(m: Message): string {
   return toHex(m.clientId);
+}
+
+function nobody(): HongyanError {
+  return new HongyanError('UNAUTHENTICATED', 'nobody is logged in');
 }
 
 /** Lets a failure be: who wants to know of it is told in another way. */

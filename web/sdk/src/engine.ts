@@ -2,7 +2,8 @@ import type { Connection, Events, Sent } from './api.js';
 import { Applier, type Applied } from './apply.js';
 import { Outbox, type OutboxAction, type OutboxItem } from './core/outbox.js';
 import { initialSyncState, Sync, type SyncAction, type SyncState } from './core/sync.js';
-import { earlier } from './core/backoff.js';
+import { now } from './clock.js';
+import { Backoff, earlier } from './core/backoff.js';
 import type { Dialing } from './dial.js';
 import { asError, HongyanError } from './error.js';
 import { fromHex } from './ids.js';
@@ -16,8 +17,12 @@ import type { Init } from './wire/init.js';
 import type { OperationName } from './wire/table.js';
 import type { LoginReply, Replies, Requests } from './wire/types.js';
 
-/** How long after a failure of the storage it is tried again. */
-const restartMs = 5000;
+/** How soon after a failure of the storage, and how seldom at last, it is tried again. */
+const restartMinMs = 5000;
+const restartMaxMs = 60_000;
+
+/** The longest that a timer can wait. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** How often the size of the store is looked at. */
 const tidyEveryMs = 60_000;
@@ -50,6 +55,9 @@ export class Engine {
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** When everything starts anew, after a failure of the storage. */
   private restartAt: number | undefined;
+  private readonly restarts = new Backoff(restartMinMs, restartMaxMs, Math.random);
+  /** By conversation how often messages of it were taken back. */
+  private readonly takeBacks = new Map<string, number>();
   private closed = false;
   private tidyAt = 0;
 
@@ -72,7 +80,8 @@ export class Engine {
   }
 
   private async restart(): Promise<void> {
-    if ((await this.storage.get('meta', 'place')) !== this.model.meta.get('place')) {
+    // After a failure nothing is known of what memory is worth, not even by its place: the store may have been emptied.
+    if (this.restartAt !== undefined || (await this.storage.get('meta', 'place')) !== this.model.meta.get('place')) {
       await this.model.load(this.storage);
       this.tell('reloaded', {});
     }
@@ -80,7 +89,7 @@ export class Engine {
     this.sync = new Sync(this.syncState(), Math.random);
     this.outbox = new Outbox(Math.random);
     const waiting = [...this.model.outbox.values()].filter((i) => i.state === 'waiting');
-    for (const item of waiting.sort((a, b) => a.place - b.place)) this.outbox.add(Date.now(), item);
+    for (const item of waiting.sort((a, b) => a.place - b.place)) this.enqueue(item);
     this.restartAt = undefined;
     await this.line.start(this.model.me !== null);
   }
@@ -93,16 +102,15 @@ export class Engine {
 
   /** Takes over a login. The store of another account is dropped first. */
   login(reply: LoginReply): Promise<void> {
-    return this.run(async () => {
+    return this.recover(async () => {
       const s = reply.session;
       if (s === undefined) throw new HongyanError('INTERNAL', 'the answer to the login has no session');
       const writes: Write[] = [];
-      const held = this.model.session;
-      if (held !== undefined && held.user !== s.user) writes.push(...everything());
+      if (this.model.session?.user !== s.user) writes.push(...everything());
       const { user, name, device, ticket, ticketExpiresMs } = s;
       const session: Session = { user, name, device, ticket, ticketExpiresMs, deviceToken: reply.deviceToken };
       writes.push({ table: 'meta', key: 'session', value: session });
-      this.line.hangUp();
+      this.line.leave();
       await this.write(writes);
       await this.restart();
     });
@@ -114,8 +122,8 @@ export class Engine {
       // Whom the server does not know any more has nothing to end there.
       if (!['UNAUTHENTICATED', 'REVOKED'].includes(asError(e).code)) throw e;
     });
-    await this.run(async () => {
-      this.line.hangUp();
+    await this.recover(async () => {
+      this.line.leave();
       await this.write(everything());
       await this.restart();
     });
@@ -132,9 +140,17 @@ export class Engine {
   send(item: OutboxItem): Promise<void> {
     return this.run(async () => {
       if (this.model.outbox.has(item.clientId)) return; // a tab asks again after the leading one has changed
+      if (this.model.session?.user !== item.user) {
+        throw new HongyanError('UNAUTHENTICATED', 'who wrote the message is not logged in any more');
+      }
       await this.write([{ table: 'outbox', key: item.clientId, value: item }]);
-      await this.doOutbox(this.outbox.add(Date.now(), item));
+      // It is stored: what fails from now on does not fail the message.
+      await this.doOutbox(this.enqueue(item)).catch((e: unknown) => this.failed(e));
     });
+  }
+
+  private enqueue(item: OutboxItem): OutboxAction[] {
+    return this.outbox.add(now(), item, this.model.whereto(item.target));
   }
 
   /** Sends a failed message again, under the same id. */
@@ -142,9 +158,9 @@ export class Engine {
     return this.run(async () => {
       const item = this.model.outbox.get(clientId);
       if (item?.state !== 'failed') return;
-      const renewed = this.outbox.renewed(Date.now(), item);
+      const renewed = this.outbox.renewed(now(), item);
       await this.write([{ table: 'outbox', key: clientId, value: renewed }]);
-      await this.doOutbox(this.outbox.add(Date.now(), renewed));
+      await this.doOutbox(this.enqueue(renewed)).catch((e: unknown) => this.failed(e));
     });
   }
 
@@ -157,22 +173,31 @@ export class Engine {
 
   /** Writes to the store, in turn. What is written is worked out then: what was in memory before may be old by its turn. */
   store(work: () => readonly Write[]): Promise<void> {
-    return this.run(() => this.write(work()));
+    return this.runAsNow(() => this.write(work()));
   }
 
-  /** Applies something other than a commit, in turn. */
-  apply(work: (a: Applier) => Promise<Applied>): Promise<void> {
-    return this.run(async () => this.write((await work(this.applier())).writes));
+  /** Applies something other than a commit, in turn, unless there turns out to be nothing. */
+  apply(work: (a: Applier) => Promise<Applied | undefined>): Promise<void> {
+    return this.runAsNow(async () => this.write((await work(this.applier()))?.writes ?? []));
+  }
+
+  /** How often messages of a conversation were taken back: recalled, removed or cleared. */
+  takenBack(conversation: string): number {
+    return this.takeBacks.get(conversation) ?? 0;
   }
 
   /** Makes the next attempt now. */
   reconnectNow(): Promise<void> {
-    return this.run(() => (this.restartAt === undefined ? this.line.hurry() : this.restart()));
+    return this.recover(() => (this.restartAt === undefined ? this.line.hurry() : this.restart()));
   }
 
   /** Takes the server's state although it may have lost data (KEY_AHEAD). */
   startOver(): Promise<void> {
-    return this.run(() => this.doSync(this.sync.startOver(Date.now())));
+    return this.recover(async () => {
+      const { problem: _, ...connection } = this.line.connection;
+      this.line.show(connection);
+      await this.doSync(this.sync.startOver(now()));
+    });
   }
 
   /** The system has lost its network, or has got another one. */
@@ -184,7 +209,7 @@ export class Engine {
 
   async close(): Promise<void> {
     await this.run(async () => {
-      await this.doSync(this.sync.flush());
+      await this.doSync(this.sync.flush()).catch(() => undefined); // what is not acknowledged comes again
       this.closed = true;
       clearTimeout(this.timer);
       this.line.close();
@@ -203,6 +228,26 @@ export class Engine {
     return done;
   }
 
+  /** Does something in turn if the same is logged in by then who is now, and nothing else. */
+  private runAsNow(work: () => Promise<void>): Promise<void> {
+    const user = this.model.session?.user;
+    return this.run(async () => {
+      if (user !== undefined && this.model.session?.user === user) await work();
+    });
+  }
+
+  /** Does something in turn that leaves the machines out of step with the store if it fails. */
+  private recover(work: () => Promise<void>): Promise<void> {
+    return this.run(async () => {
+      try {
+        await work();
+      } catch (e) {
+        if (asError(e, 'Storage').code === 'Storage') this.failed(e);
+        throw e;
+      }
+    });
+  }
+
   /** Handles an event. What fails then is the storage: everything starts anew from what is stored. */
   private event(work: () => Promise<void>): void {
     this.run(work).catch((e: unknown) => this.failed(e));
@@ -211,9 +256,10 @@ export class Engine {
   private failed(e: unknown): void {
     if (this.closed) return;
     const error = asError(e, 'Storage');
-    this.restartAt = Date.now() + restartMs;
+    const delay = this.restarts.next();
+    this.restartAt = now() + delay;
     this.line.hangUp();
-    this.line.show({ phase: 'waiting', problem: error, retryAt: this.restartAt });
+    this.line.show({ phase: 'waiting', problem: error, retryAt: Date.now() + delay });
     this.arm();
   }
 
@@ -225,12 +271,11 @@ export class Engine {
     this.timer = setTimeout(() => {
       this.event(async () => {
         if (this.restartAt !== undefined) return this.restart();
-        const now = Date.now();
-        await this.line.tick(now);
-        await this.doSync(this.sync.tick(now));
-        await this.doOutbox(this.outbox.tick(now));
+        await this.line.tick(now());
+        await this.doSync(this.sync.tick(now()));
+        await this.doOutbox(this.outbox.tick(now()));
       });
-    }, Math.max(0, at - Date.now()));
+    }, Math.min(Math.max(0, at - now()), maxTimerMs));
   }
 
   // --- actions ---
@@ -241,10 +286,12 @@ export class Engine {
       if (a.do === 'commit') {
         const applied = await this.applier().commit(a);
         await this.write(applied.writes, a.previous);
+        for (const id of applied.takenBack) this.takeBacks.set(id, this.takenBack(id) + 1);
         await this.after(applied);
       } else if (a.do === 'trouble') {
         if (a.error.code === 'KEY_AHEAD') this.line.show({ ...this.line.connection, problem: a.error });
       } else if (a.do === 'caughtUp') {
+        this.restarts.reset();
         await this.tidy();
       } else if (channel !== undefined) {
         this.ask(channel, a);
@@ -259,15 +306,15 @@ export class Engine {
       this.event(async () => {
         if (this.line.channel === channel) await this.doSync(work());
       });
-    const refused = (e: unknown) => answered(() => this.sync.refused(Date.now(), asError(e)));
+    const refused = (e: unknown) => answered(() => this.sync.refused(now(), asError(e)));
     if (a.do === 'pull') {
       channel
         .request('Sync', { key: fromBase64(a.key), limit: 500 })
-        .then((r) => answered(() => this.sync.pulled(Date.now(), asPage(r))), refused);
+        .then((r) => answered(() => this.sync.pulled(now(), asPage(r))), refused);
     } else if (a.do === 'backfill') {
       channel
         .request('Backfill', { token: fromBase64(a.token), limit: 200 })
-        .then((r) => answered(() => this.sync.backfilled(Date.now(), { ...r, token: toBase64(r.token) })), refused);
+        .then((r) => answered(() => this.sync.backfilled(now(), { ...r, token: toBase64(r.token) })), refused);
     } else {
       channel.request('Ack', { key: fromBase64(a.key) }).catch(() => undefined);
     }
@@ -275,8 +322,8 @@ export class Engine {
 
   /** Keeps the store within its limit. */
   private async tidy(): Promise<void> {
-    if (Date.now() < this.tidyAt) return;
-    this.tidyAt = Date.now() + tidyEveryMs;
+    if (now() < this.tidyAt) return;
+    this.tidyAt = now() + tidyEveryMs;
     await this.write(trim(this.model.coverage));
   }
 
@@ -286,7 +333,7 @@ export class Engine {
       const { id, conversation, ordinal, timeMs } = message;
       this.model.flying.delete(clientId);
       this.tell('sent', { clientId, reply: { id, conversation, ordinal, timeMs } });
-      await this.doOutbox(this.outbox.remove(Date.now(), clientId));
+      await this.doOutbox(this.outbox.remove(now(), clientId));
     }
     for (const message of applied.news) {
       const conversation = this.model.conversations.get(message.conversation);
@@ -297,8 +344,18 @@ export class Engine {
 
   /** Asks for the states of conversations that a notification cannot bring. */
   private learn(ids: string[]): void {
-    this.line.channel?.request('Conversations', { ids }).then(
-      (r) => this.event(async () => this.write((await this.applier().states(r.conversations)).writes)),
+    const { channel } = this.line;
+    const takenBack = ids.map((id) => this.takenBack(id));
+    channel?.request('Conversations', { ids }).then(
+      (r) =>
+        this.event(async () => {
+          if (this.line.channel !== channel) return;
+          // What was taken back meanwhile may still stand in the answer.
+          if (ids.some((id, i) => this.takenBack(id) !== takenBack[i])) return this.learn(ids);
+          const { writes, unknown } = await this.applier().states(r.conversations);
+          await this.write(writes);
+          if (unknown.size > 0) this.learn([...unknown]);
+        }),
       () => undefined, // the next page that mentions them brings them
     );
   }
@@ -337,12 +394,12 @@ export class Engine {
       });
     const { content, firstAttemptMs, target } = item;
     channel.request('Send', { ...target, clientId: fromHex(clientId), firstAttemptMs, content }).then(
-      (reply) => answered(() => this.outbox.accepted(Date.now(), clientId, reply)),
+      (reply) => answered(() => this.outbox.accepted(now(), clientId, reply)),
       (e: unknown) => {
         const error = asError(e);
         // Whether it arrived is unknown: the same request follows over the next connection.
         if (error.code === 'Network') this.event(() => this.line.lost(channel, { error }));
-        else answered(() => this.outbox.refused(Date.now(), clientId, error));
+        else answered(() => this.outbox.refused(now(), clientId, error));
       },
     );
   }
@@ -362,8 +419,8 @@ export class Engine {
       session: () => this.model.session,
       resume: () => ({ key: this.sync.presentable, version: this.sync.state.version }),
       behind: () => this.sync.behind,
-      pushed: (p) => this.doSync(this.sync.notified(Date.now(), p)),
-      newer: () => this.doSync(this.sync.hasNewer(Date.now())),
+      pushed: (p) => this.doSync(this.sync.notified(now(), p)),
+      newer: () => this.doSync(this.sync.hasNewer(now())),
       signal: (s) => this.tell('signal', s),
       up: (channel) => this.up(channel),
       down: () => this.down(),
@@ -374,10 +431,10 @@ export class Engine {
 
   private async up(channel: Channel): Promise<void> {
     const { ticket, ticketExpiresMs, timeMs } = channel.session;
-    const now = Date.now();
+    const at = now();
     await this.setSession({ ticket, ticketExpiresMs });
-    await this.doSync(this.sync.connected(now));
-    await this.doOutbox(this.outbox.connected(now, timeMs));
+    await this.doSync(this.sync.connected(at));
+    await this.doOutbox(this.outbox.connected(at, timeMs));
   }
 
   private down(): void {

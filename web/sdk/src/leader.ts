@@ -1,4 +1,5 @@
 import type { Connection } from './api.js';
+import { now } from './clock.js';
 import type { OutboxItem } from './core/outbox.js';
 import { gaps } from './coverage.js';
 import { Engine, type Tell } from './engine.js';
@@ -6,7 +7,7 @@ import type { Dialing } from './dial.js';
 import { HongyanError } from './error.js';
 import { addToId, compareIds, maxId, minId, newClientId } from './ids.js';
 import type { Model } from './model.js';
-import type { Storage, Write } from './storage/storage.js';
+import { readKey, type Storage, type Write } from './storage/storage.js';
 import { networkName, systemName } from './system.js';
 import { fetchJson, post } from './transport/http.js';
 import type { Init } from './wire/init.js';
@@ -53,13 +54,13 @@ export class Leader {
   }
 
   private connectionChanged(c: Connection): void {
-    const now = c.phase === 'online';
-    if (now && !this.online) {
+    const online = c.phase === 'online';
+    if (online && !this.online) {
       this.sendReads();
       // The list is of use for the next time alone: what fails now is asked for then.
       void this.quietly(this.learnAddresses().then((writes) => this.engine.store(() => writes)));
     }
-    this.online = now;
+    this.online = online;
   }
 
   get connection(): Connection {
@@ -116,9 +117,9 @@ export class Leader {
   }
 
   async typing(conversation: string): Promise<void> {
-    const now = Date.now();
-    if (now - (this.typed.get(conversation) ?? 0) < typingEveryMs || this.engine.connection.phase !== 'online') return;
-    this.typed.set(conversation, now);
+    const at = now();
+    if (at - (this.typed.get(conversation) ?? 0) < typingEveryMs || this.engine.connection.phase !== 'online') return;
+    this.typed.set(conversation, at);
     await this.engine.request('Typing', { conversation });
   }
 
@@ -195,6 +196,7 @@ export class Leader {
       // Downwards: a question for what is above 0 would be one for the newest.
       let end = last;
       while (compareIds(first, end) <= 0) {
+        const takenBack = this.engine.takenBack(conversation);
         const limit = Math.min(historyPage, Number(BigInt(end) - BigInt(first)) + 1);
         const page = await this.engine.request('History', { conversation, before: addToId(end, 1), limit });
         const messages = page.messages.filter((m) => compareIds(m.ordinal, first) >= 0);
@@ -202,8 +204,13 @@ export class Leader {
         // What is missing between two was removed; so is all the rest if there is no more.
         const begin = page.more && oldest !== undefined ? oldest : first;
         const until = end;
-        await this.engine.apply((a) => a.history(conversation, messages, begin, until));
-        end = addToId(begin, -1);
+        let kept = true;
+        await this.engine.apply(async (a) => {
+          // What was recalled or removed while the page was on its way may stand in it as if it were not.
+          kept = this.engine.takenBack(conversation) === takenBack;
+          return kept ? a.history(conversation, messages, begin, until) : undefined;
+        });
+        if (kept) end = addToId(begin, -1);
       }
     }
   }
@@ -246,8 +253,6 @@ export class Leader {
     await work.catch(() => undefined);
   }
 }
-
-const readKey = 'read:';
 
 /** The methods of Leader that other tabs may call. */
 export type Calls = Omit<Leader, 'connection' | 'start' | 'close'>;

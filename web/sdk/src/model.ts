@@ -1,5 +1,5 @@
 import type { ChangeEvent, ConversationState, Me, Outgoing, StoredMessage } from './api.js';
-import type { OutboxItem } from './core/outbox.js';
+import type { OutboxItem, Target, Whereto } from './core/outbox.js';
 import { HongyanError } from './error.js';
 import { directConversation, groupOf, maxId, minId, peerOf } from './ids.js';
 import { type Coverage, emptyCoverage } from './coverage.js';
@@ -47,6 +47,8 @@ export class Model {
   /** Those on their way at the moment. */
   readonly flying = new Set<string>();
   private readonly cache = new Map<string, StoredMessage>();
+  /** How often messages went from the store, or may have. */
+  private deletions = 0;
   private readonly maps: Partial<Record<Table, Map<string, unknown>>> = {
     meta: this.meta,
     conversations: this.records as Map<string, unknown>,
@@ -64,6 +66,7 @@ export class Model {
     const names = tables.filter((t) => t !== 'messages' && t !== 'coverage');
     const contents = await Promise.all(names.map((t) => storage.all(t)));
     this.cache.clear();
+    this.deletions++;
     this.conversations.clear();
     names.forEach((name, i) => {
       const map = this.maps[name]!;
@@ -111,6 +114,20 @@ export class Model {
     return undefined;
   }
 
+  /** What is known of where a message goes. */
+  whereto(target: Target): Whereto {
+    const me = this.session;
+    if (me === undefined) return target;
+    if ('name' in target) {
+      const { name } = target;
+      const user = name === me.name ? me.user : this.userOf(name);
+      return user === undefined ? { name } : { name, conversation: directConversation(me.user, user) };
+    }
+    const peer = peerOf(target.conversation, me.user);
+    const name = peer === undefined ? undefined : this.profileOf(peer)?.name;
+    return { ...target, ...(name ? { name } : {}) };
+  }
+
   get devices(): readonly Device[] {
     return (this.meta.get('devices') as Device[] | undefined) ?? [];
   }
@@ -144,9 +161,20 @@ export class Model {
     return found;
   }
 
-  /** Keeps messages that were read from the store. */
-  keep(messages: readonly StoredMessage[]): void {
-    for (const m of messages) this.remember(messageKey(m.conversation, m.ordinal), m);
+  /** Reads messages from the store and keeps them. What memory has by then is newer than what was read before. */
+  async read(storage: Storage, conversation: string, from: Id, to: Id, limit: number): Promise<StoredMessage[]> {
+    for (;;) {
+      const { deletions } = this;
+      const keys = [messageKey(conversation, from), messageKey(conversation, to)] as const;
+      const stored = (await storage.range('messages', ...keys, limit)) as StoredMessage[];
+      if (this.deletions !== deletions) continue; // one of them may be gone
+      return stored.map((m) => {
+        const key = messageKey(conversation, m.ordinal);
+        const newest = this.cache.get(key) ?? m;
+        this.remember(key, newest);
+        return newest;
+      });
+    }
   }
 
   /** The outbox of a conversation in order. */
@@ -256,6 +284,7 @@ export class Model {
   }
 
   private applyMessages(w: Write, change: ChangeEvent): void {
+    if ('from' in w || w.value === undefined) this.deletions++;
     if ('from' in w) {
       for (const key of this.cache.keys()) if (key >= w.from && key <= w.to) this.cache.delete(key);
       if (w.from === '') change.reset = true;

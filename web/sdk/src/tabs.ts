@@ -27,6 +27,12 @@ interface Pending {
   reject(e: HongyanError): void;
 }
 
+/** How many calls of others are remembered as done. */
+const maxServed = 1000;
+
+/** How long after a failure to read the store it is read again. */
+const reloadMs = 5000;
+
 const callable: readonly (keyof Calls)[] = [
   'login', 'logout', 'request', 'send', 'resend', 'discard', 'reconnectNow', 'networkChanged', 'startOver', 'setDraft', 'typing',
   'markRead', 'fill', 'lookUp', 'keepProfiles', 'report', 'ticket',
@@ -67,8 +73,14 @@ export class Tabs {
   private leaderId = '';
   private shown: Connection = { phase: 'connecting', since: Date.now(), catchingUp: false };
   private called = 0;
+  /** The calls of others that this tab has done, the latest ones: what comes again to a new leader is not done twice. */
+  private readonly served = new Set<string>();
+  /** Nothing more is said. */
+  private silent = false;
   /** What was written while memory was being loaded. */
   private loading: Told['wrote'][] | undefined;
+  /** Memory is to be loaded once more. */
+  private outdated = false;
 
   constructor(
     private readonly name: string,
@@ -98,7 +110,8 @@ export class Tabs {
     if (this.quit.signal.aborted) return;
     this.quit.abort();
     this.release();
-    await this.led;
+    await this.led; // what the leader still works off the others have to hear
+    this.silent = true;
     this.channel.close();
     for (const p of this.pending.values()) p.reject(new HongyanError('Closed', 'the client is closed'));
     this.pending.clear();
@@ -148,8 +161,12 @@ export class Tabs {
     if (this.leader !== undefined) return this.do(this.leader, method, args);
     const id = `${this.id} ${++this.called}`;
     return new Promise((resolve, reject) => {
+      try {
+        this.post({ is: 'call', id, method, args });
+      } catch (e) {
+        return reject(new HongyanError('INVALID', `an argument of ${method} is no plain data: ${asError(e).message}`));
+      }
       this.pending.set(id, { method, args, resolve, reject });
-      this.post({ is: 'call', id, method, args });
     });
   }
 
@@ -163,9 +180,16 @@ export class Tabs {
   }
 
   private serve(leader: Leader, w: Extract<Word, { is: 'call' }>): void {
+    // What this tab does not do any more, the next one that leads is asked for.
+    if (this.quit.signal.aborted || this.served.has(w.id)) return;
+    this.served.add(w.id);
+    if (this.served.size > maxServed) this.served.delete(this.served.values().next().value!);
     this.do(leader, w.method, w.args).then(
       (value) => this.post({ is: 'answer', id: w.id, value }),
-      (e: unknown) => this.post({ is: 'answer', id: w.id, error: packError(asError(e)) }),
+      (e: unknown) => {
+        const error = asError(e);
+        if (error.code !== 'Closed') this.post({ is: 'answer', id: w.id, error: packError(error) });
+      },
     );
   }
 
@@ -190,7 +214,7 @@ export class Tabs {
     const what = unpackTold(kind, packed);
     if (kind === 'connection') this.shown = what as Connection;
     if (kind === 'wrote') this.wrote(what as Told['wrote']);
-    else if (kind === 'reloaded') void this.load().then(() => this.owner.told('reloaded', {}));
+    else if (kind === 'reloaded') this.reload();
     else this.owner.told(kind, what as never);
   }
 
@@ -203,23 +227,37 @@ export class Tabs {
     const place = (this.owner.model.meta.get('place') as number | undefined) ?? 0;
     if (w.place <= place) return;
     if (w.place === place + 1) this.owner.told('wrote', w);
-    else void this.load().then(() => this.owner.told('reloaded', {}));
+    else this.reload();
+  }
+
+  /** Reads everything anew. */
+  private reload(): void {
+    if (this.quit.signal.aborted) return;
+    if (this.loading !== undefined) {
+      this.outdated = true;
+      return;
+    }
+    this.load().then(
+      () => this.owner.told('reloaded', {}),
+      () => setTimeout(() => this.reload(), reloadMs),
+    );
   }
 
   private async load(): Promise<void> {
-    if (this.loading !== undefined) return;
     this.loading = [];
+    this.outdated = false;
     try {
       await this.owner.model.load(this.owner.storage);
     } finally {
       const written = this.loading;
       this.loading = undefined;
       for (const w of written) this.wrote(w);
+      if (this.outdated) this.reload();
     }
   }
 
   private post(w: Word): void {
-    if (!this.quit.signal.aborted) this.channel.postMessage(w);
+    if (!this.silent) this.channel.postMessage(w);
   }
 }
 

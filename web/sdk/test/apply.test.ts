@@ -4,13 +4,13 @@ import { Applier } from '../src/apply.js';
 import { Dialing } from '../src/dial.js';
 import { type Commit, initialSyncState } from '../src/core/sync.js';
 import type { Tell } from '../src/engine.js';
-import { type ChangeEvent, type ConversationState, MemoryStorage } from '../src/index.js';
+import { type ChangeEvent, type Client, type ConversationState, MemoryStorage, open, type Options } from '../src/index.js';
 import { Leader } from '../src/leader.js';
 import { Model } from '../src/model.js';
-import type { Batch } from '../src/storage/storage.js';
+import { type Batch, messageKey } from '../src/storage/storage.js';
 import type { Change, Contact, Message, Profile } from '../src/wire/types.js';
-import { register } from './clients.js';
-import { Server, until } from './server.js';
+import { heard, inStep, nodeOptions, register } from './clients.js';
+import { Server, sleep, until } from './server.js';
 
 /** A storage whose next write that touches a conversation can be held up. */
 class SlowStorage extends MemoryStorage {
@@ -156,4 +156,108 @@ test('a profile is kept once, and whoever has it is told of another', async () =
   d.model.apply([{ table: 'profiles', key: other, value: profile('Alicia') }]);
   await d.commit({ changes: [], conversations: [{ ...state, peer: profile('Ali') }] });
   assert.equal(d.model.profileOf(other)?.displayName, 'Ali');
+});
+
+/** A storage whose reads of messages can be held up when they have been made. */
+class SlowReads extends MemoryStorage {
+  gate: Promise<void> | undefined;
+
+  override async range(...args: Parameters<MemoryStorage['range']>): Promise<unknown[]> {
+    const found = await super.range(...args);
+    await this.gate;
+    return found;
+  }
+}
+
+/** A promise, and what keeps it. */
+function gate(): { closed: Promise<void>; open: () => void } {
+  let open!: () => void;
+  const closed = new Promise<void>((resolve) => (open = resolve));
+  return { closed, open };
+}
+
+for (const act of ['recall', 'remove'] as const) {
+  /** Has a message taken back that bob, with nothing in memory, is about to show. */
+  const takeBack = async (server: Server, storage: MemoryStorage, options: Options, begin: (bob: Client) => Promise<() => void>) => {
+    const alice = await register(server.url, 'alice');
+    const before = await register(server.url, 'bob', { ...options, storage });
+    const { conversation } = await alice.send({ name: 'bob' }, { text: 'oops' }).acknowledged;
+    await alice.send({ conversation }, { text: 'two' }).acknowledged;
+    await until('bob has both', () => before.conversations.get(conversation)?.last === '2');
+    await before.close();
+    if (options.transports !== undefined) {
+      const writes = (['messages', 'coverage'] as const).map((table) => ({ table, from: '', to: '\uffff' }));
+      await storage.write({ writes });
+    }
+    const bob = await open({ url: server.url, ...nodeOptions, ...options, storage });
+    try {
+      await inStep(bob);
+      const changes: string[] = [];
+      bob.on('change', (c) => changes.push(...c.messages.keys()));
+      const letGo = await begin(bob);
+      const reading = bob.messages(conversation, { from: '1', to: '1' });
+      await sleep(50);
+      if (act === 'recall') await alice.recall(conversation, '1');
+      else await bob.remove(conversation, ['1']);
+      // Of what is neither shown nor stored nothing is told.
+      const held = await storage.get('messages', messageKey(conversation, '1'));
+      if (held !== undefined || act === 'remove') await until('it is applied', () => changes.length > 0);
+      else await sleep(300);
+      letGo();
+      const shown = await reading;
+      const after = await bob.messages(conversation, { from: '1', to: '1' });
+      for (const [m] of [shown, after]) assert.equal(m?.state, act === 'recall' ? 'RECALLED' : undefined);
+    } finally {
+      await bob.close();
+      await alice.close();
+    }
+  };
+
+  test(`a message that was read just before its ${act} is not shown as before`, async (t) => {
+    const server = await Server.start();
+    t.after(() => server.remove());
+    const storage = new SlowReads();
+    await takeBack(server, storage, {}, async () => {
+      const g = gate();
+      storage.gate = g.closed;
+      return () => {
+        storage.gate = undefined;
+        g.open();
+      };
+    });
+  });
+
+  test(`a page of history from just before a ${act} does not undo it`, async (t) => {
+    const server = await Server.start();
+    const { fetch } = globalThis;
+    t.after(() => {
+      globalThis.fetch = fetch;
+      return server.remove();
+    });
+    await takeBack(server, new MemoryStorage(), { transports: ['sse'] }, async () => {
+      const g = gate();
+      globalThis.fetch = async (...args) => {
+        const answer = await fetch(...args);
+        if (String(args[0]).endsWith('/v1/history')) await g.closed;
+        return answer;
+      };
+      return g.open;
+    });
+  });
+}
+
+test('messages to a name stay in order when it becomes known whose it is', async (t) => {
+  const server = await Server.start();
+  t.after(() => server.remove());
+  const [alice, bob] = [await register(server.url, 'alice'), await register(server.url, 'bob')];
+  t.after(() => Promise.all([alice.close(), bob.close()]));
+  const hears = heard(bob);
+  const sent = Array.from({ length: 40 }, (_, n) => alice.send({ name: 'bob' }, { text: `${n}` }).acknowledged);
+  const { conversation } = await sent[0]!;
+  await until('the account is known', () => alice.conversations.get(conversation)?.peer?.name === 'bob');
+  sent.push(alice.send({ name: 'bob' }, { text: '40' }).acknowledged);
+  sent.push(alice.send({ conversation }, { text: '41' }).acknowledged);
+  await Promise.all(sent);
+  await until('bob has all', () => hears.length === 42);
+  assert.deepEqual(hears, Array.from({ length: 42 }, (_, n) => `${n}`));
 });

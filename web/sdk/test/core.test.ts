@@ -159,7 +159,7 @@ test('a key that is not accepted any more is answered by beginning anew, as with
 });
 
 const item = (id: string, conversation = 'd:1:2'): OutboxItem => ({
-  clientId: id, target: { conversation }, content: { text: id }, createdMs: 1, place: 1, state: 'waiting', firstAttemptMs: 0, refusals: 0,
+  clientId: id, user: '1', target: { conversation }, content: { text: id }, createdMs: 1, place: 1, state: 'waiting', firstAttemptMs: 0, refusals: 0,
 });
 const doing = (actions: OutboxAction[]) => actions.map((a) => (a.do === 'drop' ? a.do : `${a.do} ${a.item.clientId}`));
 const reply = { id: '1', conversation: 'd:1:2', ordinal: '1', timeMs: 1 };

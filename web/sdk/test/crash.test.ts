@@ -4,11 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { HongyanError, type Transport } from '../src/index.js';
+import type { Transport } from '../src/index.js';
 import { assertAsOnServer, everything, heard, inStep, nodeOptions, register } from './clients.js';
 import { open } from '../src/index.js';
-import { MemoryStorage } from '../src/storage/memory.js';
-import type { Batch } from '../src/storage/storage.js';
 import { Server, sleep, until } from './server.js';
 
 const servers: Server[] = [];
@@ -88,70 +86,6 @@ test('a client that is killed again and again sends everything once and in order
     assert.deepEqual(hears, Array.from({ length: limit }, (_, n) => String(n)));
   } finally {
     await bob.close();
-  }
-});
-
-/** Refuses to write a message as long as it is told to, as a full disk does. */
-class FullStorage extends MemoryStorage {
-  full = false;
-  refusals = 0;
-
-  override async write(batch: Batch): Promise<void> {
-    if (this.full && batch.writes.some((w) => w.table === 'messages')) {
-      this.refusals++;
-      throw new HongyanError('Storage', 'the disk is full');
-    }
-    await super.write(batch);
-  }
-}
-
-test('a storage that fails for a while is tried again, whatever else is written meanwhile', async () => {
-  const server = await Server.start();
-  servers.push(server);
-  const storage = new FullStorage();
-  const alice = await register(server.url, 'alice', { storage });
-  const bob = await register(server.url, 'bob');
-  try {
-    const { conversation } = await bob.send({ name: 'alice' }, { text: 'one' }).acknowledged;
-    await until('the first is there', () => alice.conversations.get(conversation)?.last === '1');
-    storage.full = true;
-    await bob.send({ conversation }, { text: 'two' }).acknowledged;
-    await until('the client says so', () => alice.connection.problem?.code === 'Storage');
-    alice.setDraft(conversation, 'can be written');
-    await until('it is tried again', () => storage.refusals >= 2);
-    storage.full = false;
-    await until('the second is there', () => alice.conversations.get(conversation)?.last === '2');
-    await inStep(alice);
-    assert.deepEqual((await everything(alice, conversation)).map((m) => m.content?.text), ['one', 'two']);
-    assert.equal(alice.conversations.get(conversation)?.draft, 'can be written');
-  } finally {
-    await alice.close();
-    await bob.close();
-  }
-});
-
-test('a client nobody has logged in to says so, and tries nothing', async () => {
-  const server = await Server.start();
-  servers.push(server);
-  const alice = await open({ url: server.url, ...nodeOptions });
-  try {
-    const phases = new Set<string>();
-    alice.on('connection', (c) => phases.add(c.phase));
-    await sleep(100);
-    assert.equal(alice.connection.phase, 'loggedout');
-    assert.deepEqual([...phases], ['loggedout']);
-    await alice.register({ name: 'alice', password: 'alice-secret' });
-    await inStep(alice);
-    await alice.logout();
-    phases.clear();
-    alice.reconnectNow();
-    alice.networkChanged();
-    await assert.rejects(alice.request('Devices', {}), { code: 'UNAUTHENTICATED' });
-    await sleep(100);
-    assert.equal(alice.connection.phase, 'loggedout');
-    assert.deepEqual([...phases], []);
-  } finally {
-    await alice.close();
   }
 });
 

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Client, openIndexedDb } from '../src/index.js';
 import { openOn } from '../src/open.js';
+import type { Batch, Storage } from '../src/storage/storage.js';
 import type { TabSystem } from '../src/tabs.js';
 import { everything, heard, inStep, nodeOptions, register } from './clients.js';
-import { Server, until } from './server.js';
+import { Server, sleep, until } from './server.js';
 
 let server: Server;
 const clients: Client[] = [];
@@ -36,17 +37,21 @@ class Lock {
   };
 }
 
-test('tabs share a connection and a store, and pass the lead on', async () => {
-  const lock = new Lock();
+/** A browser of its own: opens tabs, each with a storage of its own on the same database. */
+function browser(name: string): (wrap?: (s: Storage) => Storage) => Promise<Client> {
   const system: TabSystem = {
-    locks: lock as unknown as TabSystem['locks'],
-    channel: (name) => new BroadcastChannel(name),
+    locks: new Lock() as unknown as TabSystem['locks'],
+    channel: () => new BroadcastChannel(name),
   };
-  const tab = async () => {
-    const c = await openOn(server.url, await openIndexedDb('tabs'), system, nodeOptions);
+  return async (wrap = (s) => s) => {
+    const c = await openOn(server.url, wrap(await openIndexedDb(name)), system, nodeOptions);
     clients.push(c);
     return c;
   };
+}
+
+test('tabs share a connection and a store, and pass the lead on', async () => {
+  const tab = browser('tabs');
   const first = await tab();
   const second = await tab();
   const peer = await register(server.url, 'peer');
@@ -91,4 +96,83 @@ test('tabs share a connection and a store, and pass the lead on', async () => {
   await until('all tabs are logged out', () => second.me === null && third.me === null);
   assert.equal(second.conversations.size, 0);
   await until('the second says so', () => second.connection.phase === 'loggedout');
+});
+
+test('what a tab has sent is acknowledged to it although the leading tab closes while it stores that', async () => {
+  const tab = browser('closing');
+  let storing: (() => void) | undefined;
+  const stored = new Promise<void>((resolve) => (storing = resolve));
+  const drops = (b: Batch) => b.writes.some((w) => w.table === 'outbox' && 'key' in w && w.value === undefined);
+  const first = await tab((s) => {
+    const write = s.write.bind(s);
+    s.write = async (b) => {
+      if (drops(b)) {
+        storing!();
+        await sleep(50);
+      }
+      await write(b);
+    };
+    return s;
+  });
+  const second = await tab();
+  await second.register({ name: 'closing', password: 'closing-secret' });
+  await inStep(first);
+  const { acknowledged } = second.send({ name: 'peer' }, { text: 'x' });
+  await stored;
+  await first.close();
+  assert.equal((await acknowledged).ordinal, '1');
+});
+
+test('what a tab has sent is acknowledged to it although the leading tab dies before it says so', async () => {
+  const tab = browser('dying');
+  let dead = false;
+  let bury: (() => void) | undefined;
+  const over = new Promise<void>((resolve) => (bury = resolve));
+  const first = await tab((s) => {
+    const write = s.write.bind(s);
+    s.write = async (b) => {
+      await write(b);
+      dead ||= b.writes.some((w) => w.table === 'outbox' && 'key' in w && w.value === undefined);
+      if (dead) await over;
+    };
+    return s;
+  });
+  const second = await tab();
+  await second.register({ name: 'dying', password: 'dying-secret' });
+  await inStep(first);
+  const { acknowledged } = second.send({ name: 'peer' }, { text: 'x' });
+  await until('the first is dead', () => dead);
+  const third = await browser('dying')(); // which has no lock to wait for
+  assert.equal((await acknowledged).ordinal, '1');
+  const { conversation } = await acknowledged;
+  assert.equal((await everything(third, conversation)).length, 1);
+  bury!();
+});
+
+test('what a tab asks for as soon as it is open is done once', async () => {
+  const tab = browser('once');
+  const first = await tab();
+  await first.register({ name: 'once', password: 'once-secret' });
+  await inStep(first);
+  const second = await tab();
+  await second.request('CreateGroup', { title: 'geese' });
+  await first.request('CreateGroup', { title: 'herons' });
+  await until('both tabs have both', () => first.groups.size >= 2 && second.groups.size >= 2);
+  assert.equal(first.groups.size, 2);
+});
+
+test('what cannot go to another tab is refused, and keeps nothing else from being done', async () => {
+  const tab = browser('clone');
+  const first = await tab();
+  await tab();
+  const third = await tab();
+  await first.register({ name: 'clone', password: 'clone-secret' });
+  await inStep(first);
+  await until('the third knows', () => third.me !== null);
+  const unfit = { text: 'x', now: () => 1 } as never;
+  await assert.rejects(third.send({ name: 'peer' }, unfit).acknowledged, { code: 'INVALID' });
+  const closing = first.close();
+  const asked = third.request('Devices', {});
+  await closing;
+  assert.equal((await asked).devices.length, 1);
 });

@@ -1,5 +1,5 @@
 import { HongyanError, retryable } from '../error.js';
-import type { Content, SendReply } from '../wire/types.js';
+import type { Content, Id, SendReply } from '../wire/types.js';
 import type { Init } from '../wire/init.js';
 import { Backoff, type Random } from './backoff.js';
 
@@ -12,10 +12,19 @@ export const resendWindowMs = (7 * 24 - 1) * 3_600_000;
 /** Where a message goes: a conversation, or the direct one with the account of that name. */
 export type Target = { conversation: string } | { name: string };
 
+/** What is known of where a message goes. */
+export interface Whereto {
+  conversation?: string;
+  /** Of the account on the other side of a direct conversation. */
+  name?: string;
+}
+
 /** A message of the outbox. */
 export interface OutboxItem {
   /** 16 random bytes in hexadecimal. */
   clientId: string;
+  /** Who wrote it. */
+  user: Id;
   target: Target;
   content: Init<Content>;
   /** Unix milliseconds by the device's clock. */
@@ -82,15 +91,33 @@ export class Outbox {
   }
 
   /** Takes a stored item that waits, behind those already there. */
-  add(now: number, item: OutboxItem): OutboxAction[] {
-    const name = laneOf(item);
-    let lane = this.lanes.get(name);
+  add(now: number, item: OutboxItem, to: Whereto = item.target): OutboxAction[] {
+    const { conversation, name } = to;
+    if (conversation !== undefined && name !== undefined) this.merge(laneOf({ name }), conversation);
+    const key = laneOf(conversation === undefined ? { name: name! } : { conversation });
+    let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = { items: [], flying: false, retryAt: 0, retry: new Backoff(1000, 30_000, this.random) };
-      this.lanes.set(name, lane);
+      this.lanes.set(key, lane);
     }
     lane.items.push(item);
     return this.next(now, lane);
+  }
+
+  /** What waits for an account of a name waits for the conversation with it from now on, in the order it was written. */
+  private merge(name: string, conversation: string): void {
+    const lane = this.lanes.get(name);
+    if (lane === undefined) return;
+    this.lanes.delete(name);
+    const other = this.lanes.get(conversation);
+    this.lanes.set(conversation, lane);
+    if (other === undefined) return;
+    const both = [...lane.items, ...other.items].sort((a, b) => a.place - b.place);
+    // One that is on its way stays first, so that its answer is taken. If another is too, it goes out again after it.
+    const first = lane.flying ? lane.items[0]! : other.flying ? other.items[0]! : both[0]!;
+    lane.items = [first, ...both.filter((i) => i !== first)];
+    lane.flying ||= other.flying;
+    lane.retryAt = Math.max(lane.retryAt, other.retryAt);
   }
 
   /** Takes an item out that the log has brought as a message. */
@@ -108,7 +135,8 @@ export class Outbox {
     const [name, lane] = this.flying(clientId);
     if (lane === undefined) return [];
     const item = lane.items[0]!;
-    return [{ do: 'sent', item, reply }, ...this.takeOut(now, name, lane, 0)];
+    if (name !== reply.conversation) this.merge(name, reply.conversation);
+    return [{ do: 'sent', item, reply }, ...this.takeOut(now, reply.conversation, lane, 0)];
   }
 
   /** The refusal of an item on its way. */
@@ -211,8 +239,8 @@ export class Outbox {
   }
 }
 
-function laneOf(item: OutboxItem): string {
-  return 'name' in item.target ? `name:${item.target.name}` : item.target.conversation;
+function laneOf(t: Target): string {
+  return 'name' in t ? `name:${t.name}` : t.conversation;
 }
 
 /** Whether a refusal is about who is asking and how, not about what was asked. */

@@ -2,7 +2,7 @@ import type { Id } from '../wire/types.js';
 
 /**
  * What the tables hold, by key:
- * meta: small things by name; conversations by id; messages by messageKey; coverage: by conversation the ranges of
+ * meta: small things by name, and by readKey the read marks that the server has not been told; conversations by id; messages by messageKey; coverage: by conversation the ranges of
  * ordinals that messages holds all of; contacts, groups and profiles by id; settings by name; outbox by client id;
  * drafts by conversation.
  */
@@ -52,6 +52,9 @@ export interface Storage {
 /** Sorts after every key. */
 export const lastKey = '\uffff';
 
+/** What the keys of untold read marks begin with, before the id of their conversation. */
+export const readKey = 'read:';
+
 /** The key of a message: keys of a conversation are in order of ordinal. */
 export function messageKey(conversation: string, ordinal: Id): string {
   // The length before the digits makes the order of strings that of numbers.
@@ -66,5 +69,6 @@ export function versionOf(sync: unknown): Id {
 /** The writes that delete all but the place of the last write. */
 export function everything(): Write[] {
   const whole = tables.filter((t) => t !== 'meta').map((table): Write => ({ table, from: '', to: lastKey }));
-  return [...whole, ...['session', 'sync', 'devices', 'addresses'].map((key): Write => ({ table: 'meta', key }))];
+  const small = ['session', 'sync', 'devices', 'addresses'].map((key): Write => ({ table: 'meta', key }));
+  return [...whole, ...small, { table: 'meta', from: readKey, to: readKey + lastKey }];
 }
