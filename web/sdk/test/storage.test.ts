@@ -1,9 +1,10 @@
 import 'fake-indexeddb/auto';
+import { forceCloseDatabase } from 'fake-indexeddb';
 import assert from 'node:assert/strict';
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { fileStorage } from '../src/node.js';
 import { openIndexedDb } from '../src/storage/indexeddb.js';
 import { MemoryStorage } from '../src/storage/memory.js';
@@ -70,6 +71,54 @@ test('IndexedDB: a database that was deleted under it is made anew', async () =>
   assert.equal(await s.get('drafts', 'a'), undefined);
   await s.write({ writes: [{ table: 'drafts', key: 'b', value: 'y' }] });
   assert.equal(await s.get('drafts', 'b'), 'y');
+  await s.close();
+});
+
+/** The databases that are opened from now on, and a way to have the next attempts fail. */
+function watchOpening(t: TestContext) {
+  const opened: IDBDatabase[] = [];
+  let failing = 0;
+  const open = indexedDB.open.bind(indexedDB);
+  t.mock.method(indexedDB, 'open', (name: string, version: number) => {
+    if (failing-- > 0) throw new DOMException('Internal error opening backing store', 'UnknownError');
+    const request = open(name, version);
+    request.addEventListener('success', () => opened.push(request.result));
+    return request;
+  });
+  return { opened, fail: (times: number) => (failing = times) };
+}
+
+test('IndexedDB: a database that cannot be opened at the moment is opened later', async (t) => {
+  const { opened, fail } = watchOpening(t);
+  const s = await openIndexedDb('later');
+  await s.write({ writes: [{ table: 'drafts', key: 'a', value: 'x' }] });
+  fail(1);
+  forceCloseDatabase(opened[0] as never); // as a browser does whose disk fails
+  await assert.rejects(s.get('drafts', 'a'), { code: 'Storage' });
+  assert.equal(await s.get('drafts', 'a'), 'x');
+  await s.close();
+});
+
+test('IndexedDB: a connection that died without a word is replaced by one other, until the storage is closed', async (t) => {
+  const { opened } = watchOpening(t);
+  const s = await openIndexedDb('silent');
+  await s.write({ writes: [{ table: 'drafts', key: 'a', value: 'x' }] });
+  opened[0]!.close();
+  assert.deepEqual(await Promise.all(['a', 'a', 'a'].map((key) => s.get('drafts', key))), ['x', 'x', 'x']);
+  await s.close();
+  await assert.rejects(s.get('drafts', 'a'), { code: 'Storage' });
+  assert.equal(opened.length, 2);
+});
+
+test('IndexedDB: a page with a newer schema does not wait for an older one, which cannot use it any more', async () => {
+  const s = await openIndexedDb('newer');
+  const newer = await new Promise<IDBDatabase>((resolve, reject) => {
+    const request = indexedDB.open('newer', 1000);
+    request.onsuccess = () => resolve(request.result);
+    request.onblocked = reject;
+  });
+  await assert.rejects(s.get('drafts', 'a'), { code: 'Storage' });
+  newer.close();
   await s.close();
 });
 

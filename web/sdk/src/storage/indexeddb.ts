@@ -14,6 +14,7 @@ export async function openIndexedDb(name: string): Promise<Storage> {
 class IndexedDbStorage implements Storage {
   /** The open database; another one after the browser has closed it, as when a person clears the data of the site. */
   ready: Promise<IDBDatabase>;
+  private closed = false;
 
   constructor(private readonly name: string) {
     this.ready = this.open();
@@ -25,13 +26,8 @@ class IndexedDbStorage implements Storage {
       for (const table of tables) request.result.createObjectStore(table);
     };
     const db = await result(request);
-    const reopen = () => {
-      this.ready = this.open();
-      this.ready.catch(() => undefined); // whoever uses it is told
-    };
     // A page that wants to change the schema or delete the database must not wait for this one.
-    db.onversionchange = () => (db.close(), reopen());
-    db.onclose = reopen;
+    db.onversionchange = () => db.close();
     return db;
   }
 
@@ -90,19 +86,26 @@ class IndexedDbStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    (await this.ready).close();
+    this.closed = true;
+    await this.ready.then((db) => db.close(), () => undefined); // what could not be opened needs no closing
   }
 
   private async read(table: Table): Promise<IDBObjectStore> {
     return (await this.begin([table], 'readonly')).objectStore(table);
   }
 
+  /** Begins a transaction. What is closed by then, or could not be opened the last time, is opened anew, once. */
   private async begin(names: Table[], mode: IDBTransactionMode): Promise<IDBTransaction> {
-    try {
-      // What is acknowledged to the server must be on the disk.
-      return (await this.ready).transaction(names, mode, { durability: mode === 'readwrite' ? 'strict' : 'default' });
-    } catch (e) {
-      throw asError(e, 'Storage');
+    for (let first = true; ; first = false) {
+      const { ready } = this;
+      try {
+        // What is acknowledged to the server must be on the disk.
+        return (await ready).transaction(names, mode, { durability: mode === 'readwrite' ? 'strict' : 'default' });
+      } catch (e) {
+        if (!first || this.closed) throw asError(e, 'Storage');
+        // Of several that fail at a time, one opens it for all.
+        if (this.ready === ready) this.ready = this.open();
+      }
     }
   }
 }
