@@ -5,6 +5,7 @@ import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { HongyanError } from '../src/error.js';
 import { fileStorage } from '../src/node.js';
 import { openIndexedDb } from '../src/storage/indexeddb.js';
 import { MemoryStorage } from '../src/storage/memory.js';
@@ -56,6 +57,18 @@ for (const [kind, open] of Object.entries(kinds)) {
     await s.write({ writes: [{ table: 'messages', from: at('0'), to: at('99') }] });
     assert.deepEqual(await values(at('0'), at('99999999999999999999'), 100), ordinals.slice(6));
     assert.equal((await s.all('messages')).length, 4);
+    await s.close();
+  });
+}
+
+for (const kind of ['IndexedDB']) {
+  test(`${kind}: a batch with a value that cannot be stored leaves nothing behind, and the next one is stored`, async () => {
+    const s = await kinds[kind]!();
+    const put = (key: string, value: unknown) => ({ table: 'drafts', key, value }) as const;
+    await assert.rejects(s.write({ writes: [put('m', 'x'), put('n', () => 1)] }), { code: 'Storage' });
+    await s.write({ writes: [put('o', 'x')] });
+    const held = await s.all('drafts');
+    assert.deepEqual(held.filter(([key]) => key >= 'm'), [['o', 'x']]);
     await s.close();
   });
 }
@@ -119,6 +132,35 @@ test('IndexedDB: a page with a newer schema does not wait for an older one, whic
   });
   await assert.rejects(s.get('drafts', 'a'), { code: 'Storage' });
   newer.close();
+  await s.close();
+});
+
+test('IndexedDB: a batch that the browser aborts is not stored, and the next one may be', async (t) => {
+  const s = await openIndexedDb('aborted');
+  const drafts = (value: string) => ({ writes: [{ table: 'drafts', key: 'a', value } as const] });
+  const abort = (store: IDBObjectStore, why: string) =>
+    (store.transaction as unknown as { _abort(name: string): void })._abort(why);
+  const { put, get } = IDBObjectStore.prototype;
+  // That there is no room turns out at the commit, when every request has succeeded.
+  t.mock.method(IDBObjectStore.prototype, 'put', function (this: IDBObjectStore, ...a: Parameters<typeof put>) {
+    const request = put.apply(this, a);
+    request.onsuccess = () => abort(this, 'QuotaExceededError');
+    return request;
+  });
+  await assert.rejects(s.write(drafts('x')), (e: HongyanError) => {
+    return e.code === 'Storage' && (e.cause as DOMException).name === 'QuotaExceededError';
+  });
+  t.mock.restoreAll();
+  t.mock.method(IDBObjectStore.prototype, 'get', function (this: IDBObjectStore, key: string) {
+    const request = get.call(this, key);
+    abort(this, 'UnknownError');
+    return request;
+  });
+  await assert.rejects(s.write({ ...drafts('x'), expect: '0' }), { code: 'Storage' });
+  t.mock.restoreAll();
+  assert.equal(await s.get('drafts', 'a'), undefined);
+  await s.write(drafts('y'));
+  assert.equal(await s.get('drafts', 'a'), 'y');
   await s.close();
 });
 

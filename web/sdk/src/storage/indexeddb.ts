@@ -66,21 +66,23 @@ class IndexedDbStorage implements Storage {
     const transaction = await this.begin([...used], 'readwrite');
     const done = new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(asError(transaction.error, 'Storage'));
+      transaction.onabort = () => reject(asError(transaction.error ?? 'the transaction was aborted', 'Storage'));
     });
     done.catch(() => undefined); // who waits for it is told; nobody else has to be
-    if (batch.expect !== undefined) {
-      const held = versionOf(await result(transaction.objectStore('meta').get('sync')));
-      if (held !== batch.expect) {
-        transaction.abort();
-        throw stale(batch.expect, held);
+    try {
+      if (batch.expect !== undefined) {
+        const held = versionOf(await result(transaction.objectStore('meta').get('sync')));
+        if (held !== batch.expect) throw stale(batch.expect, held);
       }
-    }
-    for (const w of batch.writes) {
-      const store = transaction.objectStore(w.table);
-      if ('from' in w) store.delete(IDBKeyRange.bound(w.from, w.to));
-      else if (w.value === undefined) store.delete(w.key);
-      else store.put(w.value, w.key);
+      for (const w of batch.writes) {
+        const store = transaction.objectStore(w.table);
+        if ('from' in w) store.delete(IDBKeyRange.bound(w.from, w.to));
+        else if (w.value === undefined) store.delete(w.key);
+        else store.put(w.value, w.key);
+      }
+    } catch (e) {
+      abort(transaction); // or what was put before it would be stored alone
+      throw asError(e, 'Storage');
     }
     await done;
   }
@@ -107,6 +109,14 @@ class IndexedDbStorage implements Storage {
         if (this.ready === ready) this.ready = this.open();
       }
     }
+  }
+}
+
+function abort(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended by itself.
   }
 }
 
