@@ -7,7 +7,10 @@ import { asError, HongyanError } from './error.js';
 import { MemoryStorage } from './storage/memory.js';
 import { type Batch, type Storage, tables, type Write } from './storage/storage.js';
 
-/** The log is written anew when it is longer than this and than four times what was left of it the last time. */
+/**
+ * The log is written anew when it is longer than this and than four times what was left of it the last time; if that
+ * fails, again when it has grown by as much.
+ */
 const minCompaction = 4 << 20;
 
 /** Each record is its length, the CRC-32 of its body, both of four bytes, and the body: writes, by v8.serialize. */
@@ -63,10 +66,13 @@ function isAlive(pid: number): boolean {
 
 class FileStorage extends MemoryStorage {
   private file!: FileHandle;
+  /** How much of the file is what was stored. */
   private length = 0;
-  private compacted = 0;
+  /** Whether the file holds nothing more, and a crash would find it under its name. */
+  private settled = false;
+  private compactAt = minCompaction;
   private tail: Promise<void> = Promise.resolve();
-  private failure: HongyanError | undefined;
+  private closed = false;
 
   constructor(
     private readonly path: string,
@@ -84,9 +90,8 @@ class FileStorage extends MemoryStorage {
       at += headSize + body.length;
     }
     // What comes after is the batch that a crash has cut off.
-    await this.file.truncate(at);
-    await syncFolder(this.path);
     this.length = at;
+    await this.settle();
   }
 
   override write(batch: Batch): Promise<void> {
@@ -96,56 +101,90 @@ class FileStorage extends MemoryStorage {
   }
 
   private async append(batch: Batch): Promise<void> {
-    if (this.failure !== undefined) throw this.failure;
+    if (this.closed) throw new HongyanError('Closed', 'the storage is closed');
     this.check(batch);
     try {
       const bytes = record(batch.writes);
-      await this.file.write(bytes, 0, bytes.length, this.length);
+      if (!this.settled) await this.settle();
+      await writeAll(this.file, bytes, this.length);
       await this.file.datasync();
       this.length += bytes.length;
     } catch (e) {
-      // What the file holds now is unknown: only a load can tell.
-      this.failure = asError(e, 'Storage');
-      throw this.failure;
+      // A load must not find what the failure has left there. If it cannot be cut off now, the next write tries again.
+      await this.settle().catch(() => undefined);
+      throw asError(e, 'Storage');
     }
     this.apply(batch);
-    if (this.length > minCompaction && this.length > 4 * this.compacted) await this.compact();
+    // The batch is stored, whatever becomes of the compaction.
+    if (this.length > this.compactAt) await this.compact().catch(() => undefined);
+  }
+
+  /** Cuts off what was not stored, and makes the rest and its name durable. */
+  private async settle(): Promise<void> {
+    this.settled = false;
+    await this.file.truncate(this.length);
+    await this.file.datasync();
+    await syncFolder(this.path);
+    this.settled = true;
   }
 
   /** Writes what is left of the log to a new one, which takes the place of the old one. */
   private async compact(): Promise<void> {
+    this.compactAt = this.length + minCompaction; // if it fails now
     const next = `${this.path}.new`;
     const file = await open(next, 'w+', 0o600);
     let length = 0;
-    for (const table of tables) {
-      const entries = await this.all(table);
-      for (let i = 0; i < entries.length; i += 1000) {
-        const bytes = record(entries.slice(i, i + 1000).map(([key, value]) => ({ table, key, value })));
-        await file.write(bytes, 0, bytes.length, length);
-        length += bytes.length;
+    try {
+      for (const table of tables) {
+        const entries = await this.all(table);
+        for (let i = 0; i < entries.length; i += 1000) {
+          const bytes = record(entries.slice(i, i + 1000).map(([key, value]) => ({ table, key, value })));
+          await writeAll(file, bytes, length);
+          length += bytes.length;
+        }
       }
+      await file.sync();
+      await rename(next, this.path);
+    } catch (e) {
+      await file.close();
+      await rm(next, { force: true });
+      throw e;
     }
-    await file.sync();
-    await rename(next, this.path);
-    await syncFolder(this.path);
-    await this.file.close();
+    // From here on it is the log, even if what follows fails: the old one has no name any more.
+    const old = this.file;
     this.file = file;
-    this.length = this.compacted = length;
+    this.length = length;
+    this.compactAt = Math.max(minCompaction, 4 * length);
+    try {
+      await this.settle();
+    } finally {
+      await old.close();
+    }
   }
 
   override async close(): Promise<void> {
     await this.tail;
-    this.failure = new HongyanError('Closed', 'the storage is closed');
+    this.closed = true;
     await this.file.close();
     await rm(this.lock, { force: true });
+  }
+}
+
+/** Writes all bytes at an offset. The system may take fewer at a time, as when the disk becomes full. */
+async function writeAll(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
   }
 }
 
 /** Makes the name of a file durable. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(path), constants.O_RDONLY);
-  await folder.sync();
-  await folder.close();
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 function record(writes: readonly Write[]): Buffer {

@@ -1,10 +1,13 @@
 import 'fake-indexeddb/auto';
 import { forceCloseDatabase } from 'fake-indexeddb';
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import type { FileHandle } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, open as openFile, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import type { HongyanError } from '../src/error.js';
 import { fileStorage } from '../src/node.js';
 import { openIndexedDb } from '../src/storage/indexeddb.js';
@@ -61,7 +64,7 @@ for (const [kind, open] of Object.entries(kinds)) {
   });
 }
 
-for (const kind of ['IndexedDB']) {
+for (const kind of ['IndexedDB', 'file']) {
   test(`${kind}: a batch with a value that cannot be stored leaves nothing behind, and the next one is stored`, async () => {
     const s = await kinds[kind]!();
     const put = (key: string, value: unknown) => ({ table: 'drafts', key, value }) as const;
@@ -196,4 +199,98 @@ test('file: a folder is open once, and the log does not grow without end', async
   const again = await fileStorage(path);
   assert.deepEqual((await again.all('drafts')).map(([k, v]) => [k, (v as string).slice(1 << 20)]), [['k0', '28'], ['k1', '29']]);
   await again.close();
+});
+
+/** A batch with a draft of so many bytes. */
+function draft(key: string, bytes: number) {
+  return { writes: [{ table: 'drafts', key, value: 'x'.repeat(bytes) } as const] };
+}
+
+/** The keys of the drafts that are in a folder. */
+async function draftsIn(path: string): Promise<string[]> {
+  const s = await fileStorage(path);
+  const all = await s.all('drafts');
+  await s.close();
+  return all.map(([key]) => key);
+}
+
+test('file: a batch that the disk has no room for is not stored, and smaller ones after it are', async () => {
+  const path = join(folder, 'd');
+  const program = `
+    import { fileStorage } from ${JSON.stringify(new URL('../src/node.js', import.meta.url).href)};
+    process.on('SIGXFSZ', () => undefined); // that the limit is met is to be an error
+    const s = await fileStorage(${JSON.stringify(path)});
+    const kept = [];
+    for (const key of ['a', 'b', 'large', 'c', 'larger', 'd']) {
+      const value = 'x'.repeat(key.startsWith('large') ? 100_000 : 1000);
+      const failure = await s.write({ writes: [{ table: 'drafts', key, value }] }).catch((e) => e);
+      if (failure === undefined) kept.push(key);
+      else if (failure.code !== 'Storage') throw failure;
+    }
+    await s.close();
+    console.log(JSON.stringify(kept));`;
+  // Files of at most 32 KiB or 64 KiB, as shells differ in the unit: the system writes up to there.
+  const limited = ['-c', 'ulimit -f 64 && exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)('sh', limited);
+  assert.deepEqual(JSON.parse(stdout), ['a', 'b', 'c', 'd']);
+  assert.deepEqual(await draftsIn(path), ['a', 'b', 'c', 'd']);
+});
+
+/** The prototype of all open files, for faults of the disk. */
+async function filePrototype(): Promise<FileHandle> {
+  const file = await openFile(folder);
+  await file.close();
+  return Object.getPrototypeOf(file) as FileHandle;
+}
+
+test('file: what could not be made durable is not there later, and the storage works again with the disk', async (t) => {
+  const path = join(folder, 'e');
+  const s = await fileStorage(path);
+  await s.write(draft('a', 10));
+  const { size } = await stat(join(path, 'log'));
+  t.mock.method(await filePrototype(), 'datasync', async () => Promise.reject(new Error('EIO: i/o error, fdatasync')));
+  await assert.rejects(s.write(draft('b', 10)), { code: 'Storage' });
+  assert.equal((await stat(join(path, 'log'))).size, size);
+  await assert.rejects(s.write(draft('c', 5)), { code: 'Storage' });
+  t.mock.restoreAll();
+  assert.equal(await s.get('drafts', 'b'), undefined);
+  await s.write(draft('d', 1));
+  await s.close();
+  assert.deepEqual(await draftsIn(path), ['a', 'd']);
+});
+
+test('file: a compaction that fails takes no batch with it, and is tried again when the log has grown', async () => {
+  const path = join(folder, 'f');
+  const s = await fileStorage(path);
+  await mkdir(join(path, 'log.new')); // in the way of the new log
+  const size = async () => (await stat(join(path, 'log'))).size;
+  for (let n = 0; n < 6; n++) await s.write(draft('a', 1 << 20));
+  assert.ok((await size()) > 6 << 20);
+  await rmdir(join(path, 'log.new'));
+  await s.write(draft('b', 1));
+  assert.ok((await size()) > 6 << 20, 'it was tried again at once');
+  for (let n = 0; n < 4; n++) await s.write(draft('c', 1 << 20));
+  assert.ok((await size()) < 6 << 20, 'it was not tried again');
+  await s.close();
+  assert.deepEqual(await draftsIn(path), ['a', 'b', 'c']);
+});
+
+test('file: what is written after a compaction whose last step fails is not lost', async (t) => {
+  const path = join(folder, 'g');
+  const s = await fileStorage(path);
+  for (let n = 0; n < 3; n++) await s.write(draft('a', 1 << 20));
+  const files = await filePrototype();
+  const { sync } = files;
+  t.mock.method(files, 'sync', async function (this: FileHandle) {
+    if ((await this.stat()).isDirectory()) throw new Error('EIO: i/o error, fsync');
+    await sync.call(this);
+  });
+  await s.write(draft('b', 1 << 20));
+  // Until the log's new name is durable, a crash may bring back the old log, which has nothing more.
+  await assert.rejects(s.write(draft('c', 1)), { code: 'Storage' });
+  t.mock.restoreAll();
+  await s.write(draft('d', 1));
+  await s.close();
+  assert.ok((await stat(join(path, 'log'))).size < 3 << 20, 'it was compacted');
+  assert.deepEqual(await draftsIn(path), ['a', 'b', 'd']);
 });
