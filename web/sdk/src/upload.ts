@@ -41,19 +41,27 @@ export async function upload(ask: () => Promise<Ask>, file: Blob, o: UploadOptio
   if (file.size <= maxHashed && crypto.subtle !== undefined) {
     media.sha256 = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()));
   }
-  const call = (path: string, init: RequestInit) => again(() => send(ask, o.signal, path, init), o.signal);
+  const failed = new AbortController();
+  const signal = o.signal === undefined ? failed.signal : AbortSignal.any([o.signal, failed.signal]);
+  const call = (path: string, init: RequestInit) => again(() => send(ask, signal, path, init), signal);
   const begun = (await call('', json(encode('Media', media)))) as Begun;
   if (begun.media !== undefined) return decode<Media>('Media', begun.media);
   const path = `/uploads/${encodeURIComponent(begun.upload ?? '')}`;
   const missing = await partsOf(await call(path, {}), file.size, Number(begun.partSize));
   let done = file.size - missing.reduce((n, [from, to]) => n + to - from, 0);
   const work = async () => {
-    for (let part = missing.shift(); part !== undefined; part = missing.shift()) {
-      const [from, to] = part;
-      // The blob's own type would only be in the way of the bytes.
-      const body = file.slice(from, to, 'application/octet-stream');
-      await call(`${path}?offset=${from}`, { method: 'PUT', body });
-      o.onProgress?.((done += to - from), file.size);
+    try {
+      for (let part = missing.shift(); part !== undefined; part = missing.shift()) {
+        const [from, to] = part;
+        // The blob's own type would only be in the way of the bytes.
+        const body = file.slice(from, to, 'application/octet-stream');
+        await call(`${path}?offset=${from}`, { method: 'PUT', body });
+        if (signal.aborted) return;
+        o.onProgress?.((done += to - from), file.size);
+      }
+    } catch (e) {
+      failed.abort(); // the other parts are for the next upload
+      throw e;
     }
   };
   o.onProgress?.(done, file.size);
@@ -78,24 +86,37 @@ async function partsOf(state: unknown, size: number, partSize: number): Promise<
   return parts;
 }
 
-async function send(ask: () => Promise<Ask>, signal: AbortSignal | undefined, path: string, init: RequestInit) {
-  const at: Ask = { ...(await ask()), waitMs: partTimeoutMs };
-  return fetchJson(signal === undefined ? at : { ...at, signal }, `/v1/media${path}`, init);
+async function send(ask: () => Promise<Ask>, signal: AbortSignal, path: string, init: RequestInit) {
+  return fetchJson({ ...(await ask()), waitMs: partTimeoutMs, signal }, `/v1/media${path}`, init);
 }
 
-/** Tries until it succeeds, or fails of something that trying does not mend. */
-async function again<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** Tries until it succeeds, fails of something that trying does not mend, or is given up. */
+async function again<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let tries = 1; ; tries++) {
+    if (signal.aborted) throw new HongyanError('Closed', 'the upload was given up');
     try {
       return await work();
     } catch (e) {
       const error = asError(e);
-      if (signal?.aborted) throw new HongyanError('Closed', 'the upload was given up');
-      if (!(retryable(error.code) || error.code === 'TOKEN_EXPIRED') || tries === maxTries) throw error;
-      const delay = Math.max(500 * 2 ** tries * (0.5 + Math.random() / 2), error.retryAfterMs ?? 0);
-      await new Promise((resolve) => setTimeout(resolve, delay));
+      const mended = retryable(error.code) || error.code === 'TOKEN_EXPIRED';
+      if (!signal.aborted && (!mended || tries === maxTries)) throw error;
+      await pause(Math.max(500 * 2 ** tries * (0.5 + Math.random() / 2), error.retryAfterMs ?? 0), signal);
     }
   }
+}
+
+/** Waits until a time is over, or until it is given up. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    signal?.addEventListener('abort', over);
+    if (signal?.aborted) over();
+  });
 }
 
 function json(body: object): RequestInit {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { test } from 'node:test';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { upload } from '../src/upload.js';
 import { register } from './clients.js';
 import { Proxy } from './proxy.js';
-import { Server, sleep } from './server.js';
+import { hangMs, Server, sleep, until } from './server.js';
 
 test('a file arrives whole through a network that breaks, and is there at once the second time', async () => {
   const server = await Server.start('--http.advertise', '127.0.0.1:9');
@@ -39,4 +42,54 @@ test('a file arrives whole through a network that breaks, and is there at once t
     proxy.close();
     await server.remove();
   }
+});
+
+/** A server that begins every upload, in parts of a byte, and leaves it to `put` how one of them is answered. */
+async function uploadServer(t: TestContext, put: (offset: number, response: ServerResponse) => void) {
+  const server = createServer((request: IncomingMessage, response) => {
+    const url = new URL(request.url!, 'http://server');
+    if (request.method === 'PUT') put(Number(url.searchParams.get('offset')), response);
+    else response.end(JSON.stringify(url.pathname === '/v1/media' ? { upload: 'u', partSize: '1' } : {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return async () => ({ base, token: 't' });
+}
+
+test('an upload that has failed begins and tells nothing more, and gives up what is on its way', async (t) => {
+  const asked: number[] = [];
+  const progress: number[] = [];
+  let late: ServerResponse | undefined;
+  let givenUp = false;
+  const refuse = (response: ServerResponse) => response.writeHead(403).end(JSON.stringify({ code: 'FORBIDDEN' }));
+  const ask = await uploadServer(t, (offset, response) => {
+    asked.push(offset);
+    if (offset === 0) response.once('close', () => (givenUp = true));
+    else if (offset === 2) late = response;
+    else if (offset !== 4) response.end('{}');
+    else void until('the first have come', () => asked.length === 5).then(() => refuse(response));
+  });
+  const file = new Blob(['x'.repeat(100)]);
+  await assert.rejects(upload(ask, file, { onProgress: (n) => progress.push(n) }), { code: 'FORBIDDEN' });
+  late?.end('{}');
+  await sleep(100);
+  assert.deepEqual(asked.sort(), [0, 1, 2, 3, 4]);
+  assert.deepEqual(progress, [0, 1, 2]);
+  await until('the part that was on its way is given up', () => givenUp);
+});
+
+test('an upload is given up at once, even while it waits for its next attempt', { timeout: hangMs }, async (t) => {
+  const stop = new AbortController();
+  let asked = 0;
+  const ask = await uploadServer(t, (_, response) => {
+    asked++;
+    response.writeHead(503).end(JSON.stringify({ code: 'BUSY', retryAfterMs: String(10 * hangMs) }));
+    response.once('close', () => setTimeout(() => stop.abort(), 50));
+  });
+  await assert.rejects(upload(ask, new Blob(['x']), { signal: stop.signal }), { code: 'Closed' });
+  assert.equal(asked, 1);
 });
