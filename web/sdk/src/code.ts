@@ -1,5 +1,6 @@
 import { HongyanError } from './error.js';
 import { type Ask, post } from './transport/http.js';
+import { pause } from './upload.js';
 import type { AwaitLoginReply, DeviceClass, LoginReply, Profile } from './wire/types.js';
 
 /** How long the server holds a question for the state of a login by code. */
@@ -21,7 +22,10 @@ export interface CodeLogin {
   reply: Promise<LoginReply>;
 }
 
-/** Asks for a login that another device confirms, and waits for it (docs/PROTOCOL.md, "Login by code"). */
+/**
+ * Asks for a login that another device confirms, and waits for it (docs/PROTOCOL.md, "Login by code") until it is over or
+ * the signal of `ask` gives it up.
+ */
 export async function askByCode(
   ask: Ask,
   device: { name: string; class: DeviceClass },
@@ -39,12 +43,23 @@ async function awaitLogin(ask: Ask, secret: string, onState: (s: CodeState) => v
       failures = 0;
       if (reply.state === 'ACCEPTED' && reply.login) return reply.login;
       if (reply.state === 'DECLINED') throw new HongyanError('FORBIDDEN', 'the other device has declined');
-      if (reply.state !== known) onState({ state: 'scanned', ...(reply.by ? { profile: reply.by } : {}) });
+      if (reply.state !== known) tell(onState, { state: 'scanned', ...(reply.by ? { profile: reply.by } : {}) });
       known = reply.state;
     } catch (e) {
       // A network that fails for a moment is no reason to show another code.
       if ((e as HongyanError).code !== 'Network' || ask.signal?.aborted || ++failures > 5) throw e;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * failures));
+      await pause(1000 * failures, ask.signal);
     }
+  }
+}
+
+function tell(onState: (s: CodeState) => void, s: CodeState): void {
+  try {
+    onState(s);
+  } catch (failure) {
+    // A listener's fault is its own, as with addEventListener.
+    queueMicrotask(() => {
+      throw failure;
+    });
   }
 }
