@@ -56,6 +56,7 @@ export class Client extends Emitter {
   private readonly wanted = new Set<Id>();
   private readonly asked = new Set<Id>();
   private shownMe = '';
+  private readonly closing = new AbortController();
   private lastUser: Id | undefined;
   private lastPlace = 0;
 
@@ -160,8 +161,7 @@ export class Client extends Emitter {
   async loginByCode(
     r: { signal?: AbortSignal; onState?(s: CodeState): void } = {},
   ): Promise<{ code: string; url: string; expiresMs: number; done: Promise<Me> }> {
-    const { base } = this.ground;
-    const ask = { base, ...(r.signal ? { signal: r.signal } : {}) };
+    const ask = { base: this.ground.base, signal: this.untilClosed(r.signal) };
     const { reply, ...shown } = await askByCode(ask, this.device(), r.onState);
     const done = reply.then((l) => this.loggedIn(l));
     quietly(done);
@@ -177,6 +177,11 @@ export class Client extends Emitter {
   /** Lets the device in that shows a code, or not. */
   async answerLogin(code: string, accept: boolean): Promise<void> {
     await this.request('AnswerLogin', { code, accept });
+  }
+
+  /** A signal that ends what goes on by itself when the client is closed, or before. */
+  private untilClosed(signal?: AbortSignal): AbortSignal {
+    return signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
   }
 
   private async loggedIn(reply: LoginReply): Promise<Me> {
@@ -197,6 +202,7 @@ export class Client extends Emitter {
 
   /** Lets go of the connection and the store. Nothing may be called afterwards. */
   async close(): Promise<void> {
+    this.closing.abort();
     await this.ground.close();
     for (const clientId of [...this.promised.keys()]) {
       this.settle(clientId, (p) => p.reject(new HongyanError('Closed', 'the client is closed')));
@@ -393,7 +399,8 @@ export class Client extends Emitter {
    */
   upload(file: Blob, options?: UploadOptions): Promise<Media> {
     const { base, leader } = this.ground;
-    return upload(async () => ({ base, token: await leader.ticket() }), file, options);
+    const signal = this.untilClosed(options?.signal);
+    return upload(async () => ({ base, token: await leader.ticket() }), file, { ...options, signal });
   }
 
   /** Where a file is fetched, or its thumbnail. It needs no token: the reference is the key. */

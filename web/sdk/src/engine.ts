@@ -333,7 +333,7 @@ export class Engine {
       const { id, conversation, ordinal, timeMs } = message;
       this.model.flying.delete(clientId);
       this.tell('sent', { clientId, reply: { id, conversation, ordinal, timeMs } });
-      await this.doOutbox(this.outbox.remove(now(), clientId));
+      await this.doOutbox(this.outbox.remove(now(), clientId, conversation));
     }
     for (const message of applied.news) {
       const conversation = this.model.conversations.get(message.conversation);

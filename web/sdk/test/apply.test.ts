@@ -254,10 +254,15 @@ test('messages to a name stay in order when it becomes known whose it is', async
   const hears = heard(bob);
   const sent = Array.from({ length: 40 }, (_, n) => alice.send({ name: 'bob' }, { text: `${n}` }).acknowledged);
   const { conversation } = await sent[0]!;
+  // Before and after the state of the conversation has told whose it is.
+  const more = (n: number) => {
+    sent.push(alice.send({ conversation }, { text: `${n}` }).acknowledged);
+    sent.push(alice.send({ name: 'bob' }, { text: `${n + 1}` }).acknowledged);
+  };
+  more(40);
   await until('the account is known', () => alice.conversations.get(conversation)?.peer?.name === 'bob');
-  sent.push(alice.send({ name: 'bob' }, { text: '40' }).acknowledged);
-  sent.push(alice.send({ conversation }, { text: '41' }).acknowledged);
+  more(42);
   await Promise.all(sent);
-  await until('bob has all', () => hears.length === 42);
-  assert.deepEqual(hears, Array.from({ length: 42 }, (_, n) => `${n}`));
+  await until('bob has all', () => hears.length === 44);
+  assert.deepEqual(hears, Array.from({ length: 44 }, (_, n) => `${n}`));
 });

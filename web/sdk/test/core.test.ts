@@ -181,7 +181,7 @@ test('the outbox sends one at a time in each conversation, in order, and stores 
   assert.deepEqual(o.accepted(9200, 'a', reply), [], 'an answer counts once');
   // What the log has brought needs no answer any more.
   o.add(9300, item('d'));
-  assert.deepEqual(doing(o.remove(9300, 'b')), ['save d', 'transmit d']);
+  assert.deepEqual(doing(o.remove(9300, 'b', 'c')), ['save d', 'transmit d']);
 });
 
 test('a message fails after so many refusals, and the next one goes on', () => {

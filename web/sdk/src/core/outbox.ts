@@ -70,6 +70,8 @@ interface Lane {
  */
 export class Outbox {
   private readonly lanes = new Map<string, Lane>();
+  /** The conversations of names, as answers have told them. */
+  private readonly named = new Map<string, string>();
   private online = false;
   /** The server's clock less the device's. */
   private skew = 0;
@@ -92,9 +94,9 @@ export class Outbox {
 
   /** Takes a stored item that waits, behind those already there. */
   add(now: number, item: OutboxItem, to: Whereto = item.target): OutboxAction[] {
-    const { conversation, name } = to;
+    const { name, conversation = this.named.get(name ?? '') } = to;
     if (conversation !== undefined && name !== undefined) this.merge(laneOf({ name }), conversation);
-    const key = laneOf(conversation === undefined ? { name: name! } : { conversation });
+    const key = conversation ?? laneOf({ name: name! });
     let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = { items: [], flying: false, retryAt: 0, retry: new Backoff(1000, 30_000, this.random) };
@@ -102,6 +104,12 @@ export class Outbox {
     }
     lane.items.push(item);
     return this.next(now, lane);
+  }
+
+  /** An item of a lane has become a message of a conversation. */
+  private found(name: string, { target }: OutboxItem, conversation: string): void {
+    if ('name' in target) this.named.set(target.name, conversation);
+    if (name !== conversation) this.merge(name, conversation);
   }
 
   /** What waits for an account of a name waits for the conversation with it from now on, in the order it was written. */
@@ -120,12 +128,13 @@ export class Outbox {
     lane.retryAt = Math.max(lane.retryAt, other.retryAt);
   }
 
-  /** Takes an item out that the log has brought as a message. */
-  remove(now: number, clientId: string): OutboxAction[] {
+  /** Takes an item out that the log has brought as a message of a conversation. */
+  remove(now: number, clientId: string, conversation: string): OutboxAction[] {
     for (const [name, lane] of this.lanes) {
       const at = lane.items.findIndex((i) => i.clientId === clientId);
       if (at < 0) continue;
-      return this.takeOut(now, name, lane, at);
+      this.found(name, lane.items[at]!, conversation);
+      return this.takeOut(now, conversation, lane, lane.items.findIndex((i) => i.clientId === clientId));
     }
     return [];
   }
@@ -135,7 +144,7 @@ export class Outbox {
     const [name, lane] = this.flying(clientId);
     if (lane === undefined) return [];
     const item = lane.items[0]!;
-    if (name !== reply.conversation) this.merge(name, reply.conversation);
+    this.found(name, item, reply.conversation);
     return [{ do: 'sent', item, reply }, ...this.takeOut(now, reply.conversation, lane, 0)];
   }
 
