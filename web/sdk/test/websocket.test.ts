@@ -60,7 +60,8 @@ function dialTo(answer: (socket: FakeSocket, frame: { op: number; seq: number })
   return { dialed: dialWebSocket(d), pushed, endings, socket: () => socket! };
 }
 
-const authReply = { op: 1_000_000_003, body: { user: '42', ticket: 'hya_y', timeMs: '1700000000000' } };
+const session = { user: '42', ticket: 'hya_y', timeMs: '1700000000000', hints: { maxFrame: 1000 } };
+const authReply = { op: 1_000_000_003, body: session };
 
 test('a link that ends together with the answer to Auth is none', async () => {
   const { dialed, endings, socket } = dialTo((s, { seq }) => {
@@ -102,4 +103,24 @@ test('what cannot be read ends a link, and another try is made slowly', async ()
     assert.deepEqual(endings.map((e) => e.slowly), [true], text);
     assert.equal(socket().closed, true);
   }
+});
+
+test('a request that cannot be sent is refused at once, and the link goes on', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const asked: number[] = [];
+  const { dialed, endings } = dialTo((s, { op, seq }) => {
+    asked.push(op);
+    if (op === 3) s.say({ ...authReply, seq });
+    else s.say({ op: op + 1_000_000_000, seq });
+  });
+  const link = await dialed;
+  const rename = (displayName: string) => link.request('SetProfile', { displayName });
+  await assert.rejects(link.request('Ack', { key: 'a string' as never }), { code: 'INVALID', message: /^the Ack / });
+  await assert.rejects(rename(7n as never), { code: 'INVALID', message: /BigInt/ });
+  await assert.rejects(rename('雁'.repeat(333)), { code: 'TOO_LARGE', message: /1000$/ });
+  await rename('x'.repeat(900));
+  assert.equal(asked.length, 2);
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(endings, []);
+  await link.request('Ack', {});
 });

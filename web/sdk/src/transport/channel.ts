@@ -1,7 +1,7 @@
 import type { Options, Transport } from '../api.js';
 import type { Ending } from '../core/link.js';
 import type { Page, Pushed } from '../core/sync.js';
-import { fromRefusal, HongyanError } from '../error.js';
+import { asError, fromRefusal, HongyanError } from '../error.js';
 import { decode, encode, toBase64 } from '../wire/codec.js';
 import type { Init } from '../wire/init.js';
 import { operations, type OperationName } from '../wire/table.js';
@@ -50,9 +50,19 @@ export interface Dial {
 /** Opens a channel. */
 export type Dialer = (d: Dial) => Promise<Channel>;
 
-/** The JSON of a request's body. */
-export function encodeRequest<N extends OperationName>(name: N, body: Init<Requests[N]>): object {
-  return encode(operations[name][1], body);
+/** The JSON of a request's body. What cannot be written is INVALID, as it would be to the server. */
+export function encodeRequest<N extends OperationName>(name: N, body: Init<Requests[N]>): string {
+  try {
+    return JSON.stringify(encode(operations[name][1], body));
+  } catch (e) {
+    throw new HongyanError('INVALID', `the ${name} cannot be written as JSON: ${asError(e).message}`, { cause: e });
+  }
+}
+
+/** Refuses what is over a limit of the server, as it would; but it ends a WebSocket that brings too much. */
+export function checkSize(name: OperationName, text: string, limit: number): void {
+  const size = new TextEncoder().encode(text).length;
+  if (size > limit) throw new HongyanError('TOO_LARGE', `the ${name} has ${size} bytes, the limit is ${limit}`);
 }
 
 /** The reply in JSON. */

@@ -3,7 +3,11 @@ import type { Init } from '../wire/init.js';
 import type { OperationName } from '../wire/table.js';
 import type { Code, Replies, Requests } from '../wire/types.js';
 import { enums } from '../wire/table.js';
-import { answerTimeoutMs, decodeReply, encodeRequest, timedOut } from './channel.js';
+import { answerTimeoutMs, checkSize, decodeReply, encodeRequest, timedOut } from './channel.js';
+
+/** What a body may have, in bytes. */
+const maxBody = 1 << 20;
+const maxBodyWithoutToken = 4 << 10;
 
 /** How a request goes over the short link. */
 export interface Ask {
@@ -16,11 +20,10 @@ export interface Ask {
 
 /** Asks for an operation by POST. A HongyanError says what the server refused, or that no answer came. */
 export async function post<N extends OperationName>(ask: Ask, name: N, body: Init<Requests[N]>): Promise<Replies[N]> {
-  const answer = await fetchJson(ask, pathOf(name), {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(encodeRequest(name, body)),
-  });
+  const text = encodeRequest(name, body);
+  checkSize(name, text, ask.token ? maxBody : maxBodyWithoutToken);
+  const headers = { 'Content-Type': 'application/json' };
+  const answer = await fetchJson(ask, pathOf(name), { method: 'POST', headers, body: text });
   return decodeReply(name, answer);
 }
 

@@ -5,7 +5,8 @@ import type { Init } from '../wire/init.js';
 import { operations, type OperationName } from '../wire/table.js';
 import type { AuthReply, Close, Notify, Replies, Requests } from '../wire/types.js';
 import {
-  answerTimeoutMs, asPushed, type Channel, decodeRefusal, decodeReply, type Dial, encodeRequest, endingOf, timedOut,
+  answerTimeoutMs, asPushed, type Channel, checkSize, decodeRefusal, decodeReply, type Dial, encodeRequest, endingOf,
+  timedOut,
 } from './channel.js';
 
 const replyOffset = 1_000_000_000;
@@ -73,14 +74,18 @@ class WebSocketChannel implements Channel {
     socket.onclose = socket.onerror = () => this.end({ error: new HongyanError('Network', 'the link ended') });
   }
 
-  request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs = 0): Promise<Replies[N]> {
-    if (this.over) return Promise.reject(new HongyanError('Network', 'the link has ended'));
+  async request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs = 0): Promise<Replies[N]> {
+    if (this.over) throw new HongyanError('Network', 'the link has ended');
+    const json = encodeRequest(name, body);
     const seq = ++this.sequence;
-    return new Promise<unknown>((resolve, reject) => {
+    const text = `{"op":${operations[name][0]},"seq":${seq},"body":${json}}`;
+    checkSize(name, text, this.session?.hints?.maxFrame || Infinity);
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.socket.send(text);
       const timer = setTimeout(() => this.end({ error: timedOut(name) }), answerTimeoutMs + waitMs);
       this.waiting.set(seq, { resolve, reject, timer });
-      this.socket.send(JSON.stringify({ op: operations[name][0], seq, body: encodeRequest(name, body) }));
-    }).then((json) => decodeReply(name, json));
+    });
+    return decodeReply(name, await answer);
   }
 
   close(): void {
