@@ -124,3 +124,8 @@ test('a request that cannot be sent is refused at once, and the link goes on', a
   assert.deepEqual(endings, []);
   await link.request('Ack', {});
 });
+
+test('a server that is full says when to come back, also before it knows who is there', async () => {
+  const { dialed } = dialTo((s) => s.say({ op: 31, seq: 0, body: { reason: 'OVERLOADED', reconnectAfterMs: 60_000 } }));
+  await assert.rejects(dialed, { code: 'UNAVAILABLE', retryAfterMs: 60_000 });
+});

@@ -100,7 +100,9 @@ export function asPage(r: SyncReply): Page {
 export function endingOf(c: Close): Ending {
   const code = c.final ? 'REVOKED' : c.reason === 'TLS_REQUIRED' ? 'TLS_REQUIRED' : 'UNAVAILABLE';
   return {
-    error: new HongyanError(code, c.message || `the server closed the link: ${c.reason}`),
+    error: new HongyanError(code, c.message || `the server closed the link: ${c.reason}`, {
+      retryAfterMs: c.reconnectAfterMs,
+    }),
     reconnectAfterMs: c.reconnectAfterMs,
     slowly: c.reason === 'PROTOCOL_ERROR',
     final: c.final,
