@@ -18,6 +18,12 @@ const pollMs = 25_000;
 /** How long the next poll waits when the one before has brought what could not be applied yet. */
 const pausePollMs = 300;
 
+/** How long it waits when the server has not taken the key. */
+const pauseRefusedMs = 3000;
+
+/** What a server may have against a key. A pull finds it out too, in a way that is provided for. */
+const aboutKey: readonly string[] = ['KEY_INVALID', 'KEY_AHEAD', 'INVALID'];
+
 /** Opens the short link with a stream of events. It counts as open when something has come through it. */
 export async function dialEvents(d: Dial): Promise<Channel> {
   const channel = new ShortChannel('sse', d);
@@ -89,8 +95,7 @@ class ShortChannel implements Channel {
   async openStream(): Promise<void> {
     const at = this.d.events.resume();
     const stream = await this.stream(at.key).catch((e: unknown) => {
-      // Whatever is wrong with the key, a pull finds it out in a way that is provided for.
-      if (['KEY_INVALID', 'KEY_AHEAD', 'INVALID'].includes(asError(e).code)) return this.stream('');
+      if (aboutKey.includes(asError(e).code)) return this.stream('');
       throw asError(e);
     });
     const reader = stream.getReader();
@@ -162,23 +167,41 @@ class ShortChannel implements Channel {
     try {
       while (!this.over) {
         const { key, version } = this.d.events.resume();
-        if (key === '') {
-          await pause(pausePollMs);
-          continue;
-        }
-        const path = `/v1/sync?key=${encodeURIComponent(key)}&waitMs=${pollMs}`;
-        const page = decode<SyncReply>('SyncReply', await fetchJson({ ...this.asking, waitMs: pollMs }, path));
-        if (this.over || (page.version === version && page.reset === undefined)) continue;
-        await this.d.events.pushed(asPushedPage(page, version));
-        if (this.d.events.resume().version === version) await pause(pausePollMs);
+        if (key === '') await this.pause(pausePollMs);
+        else await this.pollOnce(key, version);
       }
     } catch (e) {
       const error = asError(e);
       this.end({ error, reconnectAfterMs: error.retryAfterMs ?? 0 });
     }
   }
-}
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+  private async pollOnce(key: string, version: string): Promise<void> {
+    const path = `/v1/sync?key=${encodeURIComponent(key)}&waitMs=${pollMs}`;
+    let page: SyncReply;
+    try {
+      page = decode<SyncReply>('SyncReply', await fetchJson({ ...this.asking, waitMs: pollMs }, path));
+    } catch (e) {
+      if (!aboutKey.includes(asError(e).code)) throw e;
+      await this.d.events.pushed({ version, previous: version, changes: [], key: '', broken: true });
+      return this.pause(pauseRefusedMs);
+    }
+    if (this.over || (page.version === version && page.reset === undefined)) return;
+    await this.d.events.pushed(asPushedPage(page, version));
+    if (this.d.events.resume().version === version) await this.pause(pausePollMs);
+  }
+
+  /** Waits, but no longer than the link lives. */
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stop.signal.aborted) return resolve();
+      const over = () => {
+        clearTimeout(timer);
+        this.stop.signal.removeEventListener('abort', over);
+        resolve();
+      };
+      const timer = setTimeout(over, ms);
+      this.stop.signal.addEventListener('abort', over);
+    });
+  }
 }
