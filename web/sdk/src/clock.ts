@@ -1,7 +1,12 @@
 /**
- * Milliseconds since 1970 that never go back and do not jump when the system's clock is set. It drifts away from that clock
- * where it is set, or where the system sleeps.
+ * Milliseconds since 1970 that never go back and do not jump when the system's clock is set: for times that are compared
+ * with each other.
  */
 export function now(): number {
-  return Math.round(performance.timeOrigin + performance.now());
+  return Math.floor(performance.timeOrigin + performance.now());
+}
+
+/** A time of now() as the system's clock tells it: for times that people see. */
+export function shownTime(at: number): number {
+  return Date.now() + at - now();
 }

@@ -1,4 +1,5 @@
 import type { Options, Transport } from './api.js';
+import { now } from './clock.js';
 import { asError, HongyanError } from './error.js';
 import type { Session } from './model.js';
 import type { Channel, ChannelEvents, Dialer } from './transport/channel.js';
@@ -91,13 +92,14 @@ export class Dialing {
     signal: AbortSignal,
   ): Promise<Channel> {
     const atMs = Date.now();
+    const began = now();
     const secure = base.startsWith('https:');
     const note = (stage: Attempt['stage'], error: string) => {
       if (this.attempts.length >= maxAttempts) this.attempts.shift();
       const name = transport === 'websocket' ? (secure ? 'wss' : 'ws') : secure ? 'https' : 'http';
       const { hostname, port } = new URL(base);
       const address = `${hostname}:${port || (secure ? 443 : 80)}`;
-      this.attempts.push({ transport: name, address, atMs, tookMs: Date.now() - atMs, stage, error });
+      this.attempts.push({ transport: name, address, atMs, tookMs: now() - began, stage, error });
     };
     const dial = (token: string) =>
       dialers[transport]({ base, token, events, signal, WebSocket: this.options.WebSocket });
@@ -141,7 +143,7 @@ export async function race<W extends Way>(
 ): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const stop = new AbortController();
-    const began = Date.now();
+    const began = now();
     let next = 0;
     let running = 0;
     let over = false;
@@ -158,8 +160,8 @@ export async function race<W extends Way>(
     const proceed = () => {
       if (over) return;
       clearTimeout(timer);
-      while (next < ways.length && (running === 0 || Date.now() >= began + ways[next]!.afterMs)) begin(ways[next++]!);
-      if (next < ways.length) timer = setTimeout(proceed, began + ways[next]!.afterMs - Date.now());
+      while (next < ways.length && (running === 0 || now() >= began + ways[next]!.afterMs)) begin(ways[next++]!);
+      if (next < ways.length) timer = setTimeout(proceed, began + ways[next]!.afterMs - now());
       else if (running === 0) finish(() => reject(problem ?? new HongyanError('Network', 'there is no way to try')));
     };
     const begin = (way: W) => {

@@ -1,4 +1,5 @@
 import type { Connection, Transport } from './api.js';
+import { now, shownTime } from './clock.js';
 import { type Ending, Link, type LinkAction } from './core/link.js';
 import type { Pushed } from './core/sync.js';
 import type { Dialing } from './dial.js';
@@ -63,22 +64,22 @@ export class Line {
   /** Begins anew, if somebody is logged in. */
   async start(loggedIn: boolean): Promise<void> {
     this.link = new Link(Math.random);
-    if (loggedIn) await this.act(this.link.start(Date.now()));
+    if (loggedIn) await this.act(this.link.start(now()));
     else this.show({ phase: 'loggedout' });
   }
 
-  tick(now: number): Promise<void> {
-    return this.act(this.link.tick(now));
+  tick(at: number): Promise<void> {
+    return this.act(this.link.tick(at));
   }
 
   /** Makes the next attempt now. */
   hurry(): Promise<void> {
-    return this.act(this.link.hurry(Date.now()));
+    return this.act(this.link.hurry(now()));
   }
 
   /** The system has lost its network, or has got another one. */
   async networkChanged(online: boolean): Promise<void> {
-    if (this.open !== undefined) await this.act(this.link.probe(Date.now()));
+    if (this.open !== undefined) await this.act(this.link.probe(now()));
     else if (online) await this.hurry();
     else this.show({ phase: 'offline' });
   }
@@ -143,7 +144,7 @@ export class Line {
       if (a.do === 'dial') this.connect();
       else if (a.do === 'upgrade') this.upgrade();
       else if (a.do === 'beat') this.beat();
-      else if (a.do === 'down') this.show({ phase: 'waiting', problem: a.error, retryAt: a.at });
+      else if (a.do === 'down') this.show({ phase: 'waiting', problem: a.error, retryAt: shownTime(a.at) });
       else await this.stop(a.error);
     }
   }
@@ -166,8 +167,8 @@ export class Line {
           if (this.dialing !== dialing) return;
           this.dialing = undefined;
           const error = asError(e);
-          const now = Date.now();
-          await this.act(error.code === 'Network' ? this.link.ended(now, { error }) : this.link.refused(now, error));
+          const at = now();
+          await this.act(error.code === 'Network' ? this.link.ended(at, { error }) : this.link.refused(at, error));
         }),
     );
   }
@@ -187,7 +188,7 @@ export class Line {
         }),
       () =>
         this.event(async () => {
-          if (this.open === old) this.link.stayed(Date.now());
+          if (this.open === old) this.link.stayed(now());
         }),
     );
   }
@@ -211,7 +212,7 @@ export class Line {
 
   private async up(channel: Channel): Promise<void> {
     this.open = channel;
-    this.link.authenticated(Date.now(), channel.session.hints, channel.beats, this.dial.isBest(channel.transport));
+    this.link.authenticated(now(), channel.session.hints, channel.beats, this.dial.isBest(channel.transport));
     this.show({ phase: 'online', transport: channel.transport });
     for (const w of this.waiters.splice(0)) w.resolve(channel);
     await this.owner.up(channel);
@@ -224,7 +225,7 @@ export class Line {
       (r) =>
         this.event(async () => {
           if (this.open !== channel) return;
-          this.link.beaten(Date.now());
+          this.link.beaten(now());
           if (r.newer) await this.owner.newer();
         }),
       (e: unknown) => this.event(() => this.lost(channel, { error: asError(e) })),
@@ -233,7 +234,7 @@ export class Line {
 
   private async ended(e: Ending): Promise<void> {
     this.hangUp();
-    await this.act(this.link.ended(Date.now(), e));
+    await this.act(this.link.ended(now(), e));
   }
 
   private async stop(error: HongyanError | undefined): Promise<void> {
