@@ -40,6 +40,10 @@ export class Line {
   private link = new Link(Math.random);
   private open: Channel | undefined;
   private dialing: AbortController | undefined;
+  /** Of the last attempt at a better way. */
+  private upgrading: AbortController | undefined;
+  /** Channels that a better one has replaced, until the requests that they carry are answered. */
+  private readonly retired = new Set<Channel>();
   private waiters: { resolve(c: Channel): void; reject(e: HongyanError): void }[] = [];
   private state: Connection = { phase: 'connecting', since: Date.now(), catchingUp: false };
 
@@ -111,8 +115,10 @@ export class Line {
   hangUp(): void {
     this.dialing?.abort();
     this.dialing = undefined;
+    this.upgrading?.abort();
     this.open?.close();
     this.open = undefined;
+    for (const channel of this.retired) channel.close();
     this.owner.down();
   }
 
@@ -153,12 +159,20 @@ export class Line {
     this.owner.run(work).catch((e: unknown) => this.owner.failed(e));
   }
 
+  /** Takes a channel into use in turn. If that fails, as when the owner has ended, it is not left open. */
+  private arrived(channel: Channel, use: () => Promise<void>): void {
+    this.owner.run(use).catch((e: unknown) => {
+      channel.close();
+      this.owner.failed(e);
+    });
+  }
+
   private connect(): void {
     this.show({ phase: 'connecting' });
     const dialing = (this.dialing = new AbortController());
     this.reach(dialing).then(
       (channel) =>
-        this.event(async () => {
+        this.arrived(channel, async () => {
           if (this.dialing === dialing) await this.up(channel);
           else channel.close();
         }),
@@ -177,12 +191,12 @@ export class Line {
   private upgrade(): void {
     const { open: old } = this;
     if (old === undefined) return;
-    const dialing = new AbortController();
+    const dialing = (this.upgrading = new AbortController());
     this.reach(dialing, old.transport).then(
       (channel) =>
-        this.event(async () => {
+        this.arrived(channel, async () => {
           if (this.open !== old) return channel.close();
-          this.hangUp();
+          this.retire(old);
           this.dialing = dialing;
           await this.up(channel);
         }),
@@ -191,6 +205,13 @@ export class Line {
           if (this.open === old) this.link.stayed(now());
         }),
     );
+  }
+
+  /** Lets go of a channel whose requests under way still get their answers: nobody could know if these were done. */
+  private retire(channel: Channel): void {
+    this.retired.add(channel);
+    void channel.retire().then(() => this.retired.delete(channel));
+    this.owner.down();
   }
 
   /** Opens a channel whose events count as long as this.dialing is the one given. */
@@ -204,7 +225,9 @@ export class Line {
     const events: ChannelEvents = {
       resume: () => this.owner.resume(),
       pushed: (p) => current(() => this.owner.pushed(p)),
-      signal: (s) => this.owner.signal(s),
+      signal: (s) => {
+        if (this.dialing === dialing) this.owner.signal(s);
+      },
       ended: (e) => void current(() => this.ended(e)),
     };
     return this.dial.dial(this.owner.session()!, events, dialing.signal, better);

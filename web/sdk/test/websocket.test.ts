@@ -129,3 +129,20 @@ test('a server that is full says when to come back, also before it knows who is 
   const { dialed } = dialTo((s) => s.say({ op: 31, seq: 0, body: { reason: 'OVERLOADED', reconnectAfterMs: 60_000 } }));
   await assert.rejects(dialed, { code: 'UNAVAILABLE', retryAfterMs: 60_000 });
 });
+
+test('a link that another has replaced ends when its requests are answered', async () => {
+  const { dialed, socket } = dialTo((s, { op, seq }) => {
+    if (op === 3) s.say({ ...authReply, seq });
+  });
+  const link = await dialed;
+  const one = link.request('Devices', {});
+  const two = link.request('Devices', {});
+  const retired = link.retire();
+  socket().say({ op: 1_000_000_000, seq: 3, body: { code: 'BUSY', message: 'busy' } });
+  await assert.rejects(two, { code: 'BUSY' });
+  assert.equal(socket().closed, false);
+  socket().say({ op: 1_000_000_000, seq: 2, body: { code: 'BUSY', message: 'busy' } });
+  await assert.rejects(one, { code: 'BUSY' });
+  await retired;
+  assert.equal(socket().closed, true);
+});

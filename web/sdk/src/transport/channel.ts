@@ -33,6 +33,8 @@ export interface Channel {
   request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs?: number): Promise<Replies[N]>;
   /** Ends it, without a word to its owner. */
   close(): void;
+  /** Ends it when the requests under way are answered, each within its own time. Nothing new is to be asked. */
+  retire(): Promise<void>;
 }
 
 /** Where and as whom to connect. */
@@ -107,6 +109,24 @@ export function endingOf(c: Close): Ending {
     slowly: c.reason === 'PROTOCOL_ERROR',
     final: c.final,
   };
+}
+
+/** The requests that are under way. */
+export class UnderWay {
+  private readonly all = new Set<Promise<unknown>>();
+
+  add<T>(request: Promise<T>): Promise<T> {
+    const settled = () => void this.all.delete(request);
+    this.all.add(request);
+    request.then(settled, settled);
+    return request;
+  }
+
+  /** Waits until there is none, also of those that were just about to be made. */
+  async settled(): Promise<void> {
+    do await Promise.allSettled(this.all);
+    while (this.all.size > 0);
+  }
 }
 
 /** The error of no answer. */

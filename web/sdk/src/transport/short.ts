@@ -5,7 +5,7 @@ import { decode } from '../wire/codec.js';
 import type { Init } from '../wire/init.js';
 import type { OperationName } from '../wire/table.js';
 import type { AuthReply, Replies, Requests, SyncReply } from '../wire/types.js';
-import { answerTimeoutMs, asPushedPage, type Channel, type Dial, timedOut } from './channel.js';
+import { answerTimeoutMs, asPushedPage, type Channel, type Dial, timedOut, UnderWay } from './channel.js';
 import { fetchFrom, fetchJson, post, problemError } from './http.js';
 import { EventReader, type ServerEvent } from './sse.js';
 
@@ -49,6 +49,7 @@ class ShortChannel implements Channel {
   readonly beats = false;
   session!: AuthReply;
   private readonly stop = new AbortController();
+  private readonly underWay = new UnderWay();
   private over = false;
 
   constructor(
@@ -66,7 +67,7 @@ class ShortChannel implements Channel {
 
   async request<N extends OperationName>(name: N, body: Init<Requests[N]>, waitMs = 0): Promise<Replies[N]> {
     try {
-      return await post({ ...this.asking, waitMs }, name, body);
+      return await this.underWay.add(post({ ...this.asking, waitMs }, name, body));
     } catch (e) {
       const error = asError(e);
       // A ticket that has expired, or a device that has ended: the next connection tells which.
@@ -78,6 +79,12 @@ class ShortChannel implements Channel {
   close(): void {
     this.over = true;
     this.stop.abort(new HongyanError('Network', 'the link was closed'));
+  }
+
+  async retire(): Promise<void> {
+    this.over = true;
+    await this.underWay.settled();
+    this.close();
   }
 
   private get asking() {

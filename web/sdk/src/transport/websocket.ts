@@ -6,7 +6,7 @@ import { operations, type OperationName } from '../wire/table.js';
 import type { AuthReply, Close, Notify, Replies, Requests } from '../wire/types.js';
 import {
   answerTimeoutMs, asPushed, type Channel, checkSize, decodeRefusal, decodeReply, type Dial, encodeRequest, endingOf,
-  timedOut,
+  timedOut, UnderWay,
 } from './channel.js';
 
 const replyOffset = 1_000_000_000;
@@ -64,6 +64,7 @@ class WebSocketChannel implements Channel {
   session!: AuthReply;
   private sequence = 0;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly underWay = new UnderWay();
   over = false;
 
   constructor(
@@ -85,12 +86,17 @@ class WebSocketChannel implements Channel {
       const timer = setTimeout(() => this.end({ error: timedOut(name) }), answerTimeoutMs + waitMs);
       this.waiting.set(seq, { resolve, reject, timer });
     });
-    return decodeReply(name, await answer);
+    return decodeReply(name, await this.underWay.add(answer));
   }
 
   close(): void {
     this.over = true;
     this.quit(new HongyanError('Network', 'the link was closed'));
+  }
+
+  async retire(): Promise<void> {
+    await this.underWay.settled();
+    this.close();
   }
 
   private received(data: unknown): void {
