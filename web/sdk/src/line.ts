@@ -45,6 +45,8 @@ export class Line {
   /** Channels that a better one has replaced, until the requests that they carry are answered. */
   private readonly retired = new Set<Channel>();
   private waiters: { resolve(c: Channel): void; reject(e: HongyanError): void }[] = [];
+  /** The account was left, and nothing has begun anew yet. */
+  private left = false;
   private state: Connection = { phase: 'connecting', since: Date.now(), catchingUp: false };
 
   constructor(
@@ -68,6 +70,7 @@ export class Line {
   /** Begins anew, if somebody is logged in. */
   async start(loggedIn: boolean): Promise<void> {
     this.link = new Link(Math.random);
+    this.left = false;
     if (loggedIn) await this.act(this.link.start(now()));
     else this.show({ phase: 'loggedout' });
   }
@@ -91,11 +94,14 @@ export class Line {
   /** The present connection, or the one that is being made. */
   connected(): Promise<Channel> {
     if (this.open !== undefined) return Promise.resolve(this.open);
-    if (this.state.phase === 'loggedout') {
+    if (this.left || this.state.phase === 'loggedout') {
       return Promise.reject(new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
     }
     return new Promise((resolve, reject) => {
-      const waiter = { resolve: (c: Channel) => (clearTimeout(timer), resolve(c)), reject };
+      const waiter = {
+        resolve: (c: Channel) => (clearTimeout(timer), resolve(c)),
+        reject: (e: HongyanError) => (clearTimeout(timer), reject(e)),
+      };
       this.waiters.push(waiter);
       const timer = setTimeout(() => {
         this.waiters = this.waiters.filter((w) => w !== waiter);
@@ -109,6 +115,13 @@ export class Line {
     this.hangUp();
     this.show({ phase: 'offline' });
     this.giveUpWaiting(new HongyanError('Closed', 'the client is closed'));
+  }
+
+  /** Ends the connection, and breaks what waits for one, because the account is left: the next may be another's. */
+  leave(): void {
+    this.left = true;
+    this.hangUp();
+    this.giveUpWaiting(new HongyanError('UNAUTHENTICATED', 'the account was left'));
   }
 
   /** Ends the connection without a word to anybody but the owner. */
