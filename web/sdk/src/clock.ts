@@ -10,3 +10,17 @@ export function now(): number {
 export function shownTime(at: number): number {
   return Date.now() + at - now();
 }
+
+/** Waits until a time is over, or until it is given up. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    signal?.addEventListener('abort', over);
+    if (signal?.aborted) over();
+  });
+}

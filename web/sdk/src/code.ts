@@ -1,6 +1,6 @@
+import { pause } from './clock.js';
 import { HongyanError } from './error.js';
 import { type Ask, post } from './transport/http.js';
-import { pause } from './upload.js';
 import type { AwaitLoginReply, DeviceClass, LoginReply, Profile } from './wire/types.js';
 
 /** How long the server holds a question for the state of a login by code. */

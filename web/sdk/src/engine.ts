@@ -2,7 +2,7 @@ import type { Connection, Events, Sent } from './api.js';
 import { Applier, type Applied } from './apply.js';
 import { Outbox, type OutboxAction, type OutboxItem } from './core/outbox.js';
 import { initialSyncState, Sync, type SyncAction, type SyncState } from './core/sync.js';
-import { now } from './clock.js';
+import { now, shownTime } from './clock.js';
 import { Backoff, earlier } from './core/backoff.js';
 import type { Dialing } from './dial.js';
 import { asError, HongyanError } from './error.js';
@@ -256,10 +256,9 @@ export class Engine {
   private failed(e: unknown): void {
     if (this.closed) return;
     const error = asError(e, 'Storage');
-    const delay = this.restarts.next();
-    this.restartAt = now() + delay;
+    this.restartAt = now() + this.restarts.next();
     this.line.hangUp();
-    this.line.show({ phase: 'waiting', problem: error, retryAt: Date.now() + delay });
+    this.line.show({ phase: 'waiting', problem: error, retryAt: shownTime(this.restartAt) });
     this.arm();
   }
 

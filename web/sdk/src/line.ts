@@ -135,12 +135,6 @@ export class Line {
     this.owner.down();
   }
 
-  /** Ends the connection, and breaks what waits for one: the account is left. */
-  leave(): void {
-    this.hangUp();
-    this.giveUpWaiting(new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
-  }
-
   /** A connection is of no use any more; an older one than the present does not matter. */
   async lost(channel: Channel, e: Ending): Promise<void> {
     if (this.open === channel) await this.ended(e);

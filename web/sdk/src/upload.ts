@@ -1,3 +1,4 @@
+import { pause } from './clock.js';
 import { asError, HongyanError, retryable } from './error.js';
 import { type Ask, fetchJson } from './transport/http.js';
 import { decode, encode } from './wire/codec.js';
@@ -103,20 +104,6 @@ async function again<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T>
       await pause(Math.max(500 * 2 ** tries * (0.5 + Math.random() / 2), error.retryAfterMs ?? 0), signal);
     }
   }
-}
-
-/** Waits until a time is over, or until it is given up. */
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    signal?.addEventListener('abort', over);
-    if (signal?.aborted) over();
-  });
 }
 
 function json(body: object): RequestInit {

@@ -181,7 +181,7 @@ test('the outbox sends one at a time in each conversation, in order, and stores 
   assert.deepEqual(o.accepted(9200, 'a', reply), [], 'an answer counts once');
   // What the log has brought needs no answer any more.
   o.add(9300, item('d'));
-  assert.deepEqual(doing(o.remove(9300, 'b', 'c')), ['save d', 'transmit d']);
+  assert.deepEqual(doing(o.remove(9300, 'b', 'd:1:2')), ['save d', 'transmit d']);
 });
 
 test('a message fails after so many refusals, and the next one goes on', () => {
@@ -279,6 +279,7 @@ test('a link on a second-best way tries the better one now and then', () => {
 
 test('what is announced while a question is under way is asked for afterwards', () => {
   const s = new Sync({ key: 'k1', version: '1', backfill: '' }, () => 0.5);
+  assert.ok(s.behind, 'who has not asked yet does not know');
   s.connected(0);
   assert.deepEqual(s.notified(0, { version: '3', previous: '2', changes: [change(3)], key: 'k3' }), []);
   const acts = s.pulled(0, { changes: [change(2)], conversations: [], key: 'k2', version: '2', more: false });

@@ -246,9 +246,9 @@ export class Sync {
     return this.held;
   }
 
-  /** Whether there is something to fetch that the server is known or suspected to have. */
+  /** Whether there is something to fetch that the server is known or suspected to have: without a connection, always. */
   get behind(): boolean {
-    return this.asking || this.newer || this.resetting();
+    return !this.online || this.asking || this.newer || this.resetting();
   }
 
   private resetting(): boolean {

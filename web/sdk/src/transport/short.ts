@@ -1,4 +1,5 @@
 import type { Transport } from '../api.js';
+import { pause } from '../clock.js';
 import type { Ending } from '../core/link.js';
 import { asError, HongyanError } from '../error.js';
 import { decode } from '../wire/codec.js';
@@ -174,7 +175,7 @@ class ShortChannel implements Channel {
     try {
       while (!this.over) {
         const { key, version } = this.d.events.resume();
-        if (key === '') await this.pause(pausePollMs);
+        if (key === '') await pause(pausePollMs, this.stop.signal);
         else await this.pollOnce(key, version);
       }
     } catch (e) {
@@ -191,24 +192,10 @@ class ShortChannel implements Channel {
     } catch (e) {
       if (!aboutKey.includes(asError(e).code)) throw e;
       await this.d.events.pushed({ version, previous: version, changes: [], key: '', broken: true });
-      return this.pause(pauseRefusedMs);
+      return pause(pauseRefusedMs, this.stop.signal);
     }
     if (this.over || (page.version === version && page.reset === undefined)) return;
     await this.d.events.pushed(asPushedPage(page, version));
-    if (this.d.events.resume().version === version) await this.pause(pausePollMs);
-  }
-
-  /** Waits, but no longer than the link lives. */
-  private pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.stop.signal.aborted) return resolve();
-      const over = () => {
-        clearTimeout(timer);
-        this.stop.signal.removeEventListener('abort', over);
-        resolve();
-      };
-      const timer = setTimeout(over, ms);
-      this.stop.signal.addEventListener('abort', over);
-    });
+    if (this.d.events.resume().version === version) await pause(pausePollMs, this.stop.signal);
   }
 }
