@@ -26,9 +26,14 @@ export async function fileStorage(folder: string): Promise<Storage> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const lock = join(folder, 'lock');
     await takeLock(lock);
-    const storage = new FileStorage(join(folder, 'log'), lock);
-    await storage.load();
-    return storage;
+    try {
+      const storage = new FileStorage(join(folder, 'log'), lock);
+      await storage.load();
+      return storage;
+    } catch (e) {
+      await rm(lock, { force: true }); // or this process could not try again
+      throw e;
+    }
   } catch (e) {
     throw asError(e, 'Storage');
   }

@@ -91,6 +91,18 @@ for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
   });
 }
 
+test('a message that is too large for a proxy fails, and the connection stays', async (t) => {
+  const frank = await register(server.url, 'frank', { transports: ['longpoll'] });
+  clients.push(frank);
+  const lost = losses(frank);
+  const { fetch } = globalThis;
+  t.mock.method(globalThis, 'fetch', (url: string, init: RequestInit) =>
+    url.endsWith('/v1/send') ? Promise.resolve(new Response('<html>', { status: 413 })) : fetch(url, init),
+  );
+  await assert.rejects(frank.send({ name: 'frank' }, { text: 'x' }).acknowledged, { code: 'TOO_LARGE' });
+  assert.equal(lost.count, 0);
+});
+
 test('a key that is ahead of the server ends no long-poll, and a person decides', async () => {
   const storage = await damaged('carol', ['longpoll']);
   proxy.rules.rewrite = (text) => text.replaceAll('"KEY_INVALID"', '"KEY_AHEAD"  ');

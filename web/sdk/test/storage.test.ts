@@ -294,3 +294,11 @@ test('file: what is written after a compaction whose last step fails is not lost
   assert.ok((await stat(join(path, 'log'))).size < 3 << 20, 'it was compacted');
   assert.deepEqual(await draftsIn(path), ['a', 'b', 'd']);
 });
+
+test('file: a folder whose log cannot be read is opened when it can', async () => {
+  const path = join(folder, 'unreadable');
+  await mkdir(join(path, 'log'), { recursive: true });
+  await assert.rejects(fileStorage(path), { code: 'Storage' });
+  await rmdir(join(path, 'log'));
+  await (await fileStorage(path)).close();
+});

@@ -2,9 +2,9 @@ import type { Id } from '../wire/types.js';
 
 /**
  * What the tables hold, by key:
- * meta: small things by name, and by readKey the read marks that the server has not been told; conversations by id; messages by messageKey; coverage: by conversation the ranges of
- * ordinals that messages holds all of; contacts, groups and profiles by id; settings by name; outbox by client id;
- * drafts by conversation.
+ * meta: small things by name, and by readKey the read marks that the server has not been told; conversations by id;
+ * messages by messageKey; coverage: by conversation the ranges of ordinals that messages holds all of; contacts, groups
+ * and profiles by id; settings by name; outbox by client id; drafts by conversation.
  */
 export const tables = [
   'meta',

@@ -57,7 +57,9 @@ export async function fetchFrom(ask: Ask, path: string, init: RequestInit): Prom
 /** The error that an answer stands for. One that is no problem of ours comes from something in between. */
 async function refusal(answer: Response): Promise<HongyanError> {
   const problem = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
-  return problemError(problem) ?? new HongyanError('Network', `the answer was ${answer.status} ${answer.statusText}`);
+  const said = `the answer was ${answer.status} ${answer.statusText}`;
+  // What is too large for a proxy stays so: to send it again and again would help nobody.
+  return problemError(problem) ?? new HongyanError(answer.status === 413 ? 'TOO_LARGE' : 'Network', said);
 }
 
 /** The error of a problem's JSON; undefined if it is none of ours. */
