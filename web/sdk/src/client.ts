@@ -6,7 +6,7 @@ import type { OutboxItem, Target } from './core/outbox.js';
 import { Emitter } from './emitter.js';
 import { HongyanError } from './error.js';
 import type { Told } from './engine.js';
-import { addToId, compareIds, maxId, minId, newClientId, toHex } from './ids.js';
+import { addToId, maxId, minId, newClientId, toHex } from './ids.js';
 import type { Calls } from './leader.js';
 import { type Model, noChange } from './model.js';
 import type { Storage } from './storage/storage.js';
@@ -297,28 +297,34 @@ export class Client extends Emitter {
 
   /**
    * Messages of a conversation by ordinal, both ends included and at most 200, in order. What the store lacks is fetched
-   * from the server's history; without a connection the answer has what there is. Ordinals are dense, but for messages
-   * that were removed.
+   * from the server's history; the promise breaks with Network where that cannot be done. Ordinals are dense, but for
+   * messages that were removed.
    */
   async messages(conversation: string, range: { from: Id; to: Id }): Promise<StoredMessage[]> {
-    const { model, leader, storage } = this.ground;
-    const bounds = model.bounds(conversation);
+    const { model, leader } = this.ground;
+    const { from, to, size } = this.within(conversation, range);
+    const cached = size === 0 ? [] : model.cached(conversation, from, to);
+    if (cached.length === size) return cached;
+    const stored = await this.storedMessages(conversation, range);
+    if (stored.length === size) return stored;
+    // Whether the others were removed or have to be fetched, the leading tab knows.
+    await leader.fill(conversation, from, to);
+    return this.storedMessages(conversation, range);
+  }
+
+  /** What the store has of a range of messages, in order: all that can be shown of it without a connection. */
+  async storedMessages(conversation: string, range: { from: Id; to: Id }): Promise<StoredMessage[]> {
+    const { model, storage } = this.ground;
+    const { from, to, size } = this.within(conversation, range);
+    return size === 0 ? [] : model.read(storage, conversation, from, to, maxMessages);
+  }
+
+  /** The part of a range that this account may see and one call may bring, and how many ordinals that is. */
+  private within(conversation: string, range: { from: Id; to: Id }): { from: Id; to: Id; size: number } {
+    const bounds = this.ground.model.bounds(conversation);
     const from = maxId(range.from, bounds.from);
     const to = minId(minId(range.to, bounds.to), addToId(from, maxMessages - 1));
-    if (compareIds(from, to) > 0) return [];
-    const all = Number(BigInt(to) - BigInt(from)) + 1;
-    const cached = model.cached(conversation, from, to);
-    if (cached.length === all) return cached;
-    const read = () => model.read(storage, conversation, from, to, maxMessages);
-    let stored = await read();
-    if (stored.length < all) {
-      // Whether the others were removed or have to be fetched, the leading tab knows.
-      await leader.fill(conversation, from, to).catch((e: unknown) => {
-        if ((e as HongyanError).code !== 'Network') throw e;
-      });
-      stored = await read();
-    }
-    return stored;
+    return { from, to, size: Math.max(0, Number(BigInt(to) - BigInt(from)) + 1) };
   }
 
   /** What memory has of a range, in order. */

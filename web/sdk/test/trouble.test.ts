@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { HongyanError, MemoryStorage } from '../src/index.js';
-import { type Batch, tables } from '../src/storage/storage.js';
-import { everything, inStep, register } from './clients.js';
+import { HongyanError, MemoryStorage, open } from '../src/index.js';
+import { type Batch, messageKey, tables } from '../src/storage/storage.js';
+import { everything, inStep, nodeOptions, register } from './clients.js';
 import { Proxy } from './proxy.js';
 import { Server, until } from './server.js';
 
@@ -137,6 +137,34 @@ test('a clock that is set back keeps nobody offline', async () => {
     Date.now = real;
     await c.close();
     proxy.close();
+  }
+});
+
+test('messages that cannot be fetched break the promise, and what is stored of them is there all the same', async () => {
+  const proxy = await Proxy.start(server.port);
+  const storage = new MemoryStorage();
+  const before = await register(server.url, 'henry', { storage });
+  const me = { name: 'henry' };
+  const { conversation } = await before.send(me, { text: 'one' }).acknowledged;
+  for (const text of ['two', 'three']) await before.send(me, { text }).acknowledged;
+  await inStep(before);
+  await before.close();
+  await storage.write({
+    writes: [
+      { table: 'messages', key: messageKey(conversation, '1') },
+      { table: 'coverage', key: conversation, value: [['2', '3']] },
+    ],
+  });
+  const henry = await open({ url: proxy.url, ...nodeOptions, storage, transports: ['longpoll'] });
+  try {
+    await inStep(henry);
+    proxy.close();
+    const all = { from: '1', to: '3' };
+    await assert.rejects(henry.messages(conversation, all), { code: 'Network' });
+    assert.deepEqual((await henry.storedMessages(conversation, all)).map((m) => m.content?.text), ['two', 'three']);
+    assert.deepEqual((await henry.messages(conversation, { from: '2', to: '3' })).length, 2);
+  } finally {
+    await henry.close();
   }
 });
 

@@ -2,7 +2,7 @@
 // scrolls there, and the farthest go again.
 import type { ConversationState, StoredMessage } from '@hongyan/sdk'
 import { signal } from '@preact/signals'
-import { client, connection, onChange } from '../state/client'
+import { client, onChange } from '../state/client'
 
 const pageSize = 100
 const pagesKept = 30
@@ -95,7 +95,7 @@ export class Timeline {
     this.pages.set(page, 'loading')
     const { from, to } = bounds(page)
     try {
-      const list = await client().messages(this.conversation, { from: String(from), to: String(to) })
+      const { list, whole } = await messages(this.conversation, { from: String(from), to: String(to) })
       if (this.closed) return
       const outdated = this.pages.get(page) === 'outdated'
       if (!outdated) for (let o = from; o <= to; o++) this.messages.delete(o)
@@ -106,15 +106,15 @@ export class Timeline {
         this.takeCached(page)
         this.pages.set(page, 'stale')
         this.wanted.push(page)
-      } else if (list.length < pageSize && connection.peek().phase !== 'online') this.later(page)
-      else this.pages.set(page, 'here')
+      } else if (whole) this.pages.set(page, 'here')
+      else this.later(page)
     } catch {
       this.later(page)
     }
     this.bump()
   }
 
-  /** Without a connection what is not here may be on the server: it is asked for again. */
+  /** What is not here may be on the server: it is asked for again. */
   private later(page: number): void {
     this.pages.delete(page)
     this.failedAt.set(page, Date.now())
@@ -150,6 +150,15 @@ export class Timeline {
 
   private bump(): void {
     this.version.value = this.version.peek() + 1
+  }
+}
+
+/** The messages of a range, or, if some cannot be fetched, those that are stored. */
+async function messages(conversation: string, range: { from: string; to: string }): Promise<{ list: StoredMessage[]; whole: boolean }> {
+  try {
+    return { list: await client().messages(conversation, range), whole: true }
+  } catch {
+    return { list: await client().storedMessages(conversation, range), whole: false }
   }
 }
 
