@@ -145,7 +145,8 @@ test('what comes while older messages are on their way does not go again when th
   await row(bob.page, 'Alice').getByText('three').waitFor()
 
   // As after a trim of the store: the messages have to be fetched. The first request takes its time, and then fails.
-  await bob.page.evaluate(forgetMessages)
+  // What the list shows may be all there is yet: a backfill would bring the messages again.
+  await until('all is stored', () => bob.page.evaluate(forgetMessages, 3))
   await bob.page.reload()
   const held: (() => void)[] = []
   await bob.page.route('**/v1/history', async (route) => {
@@ -170,12 +171,18 @@ test('what comes while older messages are on their way does not go again when th
   assert.equal(await bob.page.evaluate(() => (window as unknown as { gone: boolean }).gone), false)
 })
 
-/** Takes all messages out of the store of a page. */
-async function forgetMessages(): Promise<void> {
+/** Takes all messages out of the store of a page that is in step and has so many; if it is not, it changes nothing. */
+async function forgetMessages(all: number): Promise<boolean> {
   const [{ name } = {}] = await indexedDB.databases()
-  const done = (request: IDBRequest) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
-  const opening = indexedDB.open(name!)
-  await done(opening)
-  for (const table of ['messages', 'coverage']) await done(opening.result.transaction(table, 'readwrite').objectStore(table).clear())
-  opening.result.close()
+  const done = async <T>(request: IDBRequest<T>) => {
+    await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
+    return request.result
+  }
+  const db = await done(indexedDB.open(name!))
+  const tables = db.transaction(['meta', 'messages', 'coverage'], 'readwrite')
+  const { backfill } = (await done(tables.objectStore('meta').get('sync'))) as { backfill: string }
+  const complete = backfill === '' && (await done(tables.objectStore('messages').count())) === all
+  if (complete) for (const table of ['messages', 'coverage']) await done(tables.objectStore(table).clear())
+  db.close()
+  return complete
 }
