@@ -21,6 +21,9 @@ import type { LoginReply, Replies, Requests } from './wire/types.js';
 const restartMinMs = 5000;
 const restartMaxMs = 60_000;
 
+/** Of how many conversations the server is asked at a time. */
+const maxLearned = 200;
+
 /** The longest that a timer can wait. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -342,20 +345,22 @@ export class Engine {
   }
 
   /** Asks for the states of conversations that a notification cannot bring. */
-  private learn(ids: string[]): void {
+  private learn(all: readonly string[]): void {
     const { channel } = this.line;
+    const ids = all.slice(0, maxLearned);
     const takenBack = ids.map((id) => this.takenBack(id));
     channel?.request('Conversations', { ids }).then(
       (r) =>
         this.event(async () => {
           if (this.line.channel !== channel) return;
           // What was taken back meanwhile may still stand in the answer.
-          if (ids.some((id, i) => this.takenBack(id) !== takenBack[i])) return this.learn(ids);
+          if (ids.some((id, i) => this.takenBack(id) !== takenBack[i])) return this.learn(all);
           const { writes, unknown } = await this.applier().states(r.conversations);
           await this.write(writes);
-          if (unknown.size > 0) this.learn([...unknown]);
+          const left = [...all.slice(maxLearned), ...unknown];
+          if (left.length > 0) this.learn(left);
         }),
-      () => undefined, // the next page that mentions them brings them
+      () => undefined, // the next connection asks again
     );
   }
 
@@ -434,6 +439,8 @@ export class Engine {
     await this.setSession({ ticket, ticketExpiresMs });
     await this.doSync(this.sync.connected(at));
     await this.doOutbox(this.outbox.connected(at, timeMs));
+    const unlearned = this.model.unlearned();
+    if (unlearned.length > 0) this.learn(unlearned);
   }
 
   private down(): void {

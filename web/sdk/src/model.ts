@@ -10,6 +10,8 @@ import type { Contact, Conversation, Device, Group, Id, Profile } from './wire/t
 export interface ConversationRecord extends Conversation {
   /** The newest ordinal that this device was given for a message it sent, while `last` may not have come so far. */
   sent?: Id;
+  /** Made of its messages: the server has not said yet what else there is to it. */
+  unlearned?: true;
 }
 
 /** The credentials of a login, as meta's `session`. */
@@ -241,7 +243,7 @@ export class Model {
       this.conversations.delete(id);
       return;
     }
-    const { sent = '0', ...state } = record ?? this.unknown(id);
+    const { sent = '0', unlearned: _, ...state } = record ?? this.unknown(id);
     const groupId = groupOf(id);
     this.conversations.set(id, {
       ...state,
@@ -274,7 +276,13 @@ export class Model {
       hidden: false,
       delivered: '0',
       peerRead: '0',
+      unlearned: true,
     };
+  }
+
+  /** Conversations of which the server has to be asked. */
+  unlearned(): string[] {
+    return [...this.records.values()].filter((r) => r.unlearned).map((r) => r.id);
   }
 
   private remember(key: string, message: StoredMessage): void {

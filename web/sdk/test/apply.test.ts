@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { WebSocket } from 'ws';
 import { Applier } from '../src/apply.js';
 import { Dialing } from '../src/dial.js';
 import { type Commit, initialSyncState } from '../src/core/sync.js';
@@ -245,6 +246,33 @@ for (const act of ['recall', 'remove'] as const) {
     });
   });
 }
+
+test('the state of a new conversation is asked for again when the connection was lost over it', async (t) => {
+  const server = await Server.start();
+  t.after(() => server.remove());
+  let lose: (() => void) | undefined;
+  /** Loses the first question for the state of conversations, and itself when it is told to. */
+  class Losing {
+    constructor(url: string, protocols: string[]) {
+      const socket = new WebSocket(url, protocols);
+      const send = socket.send.bind(socket);
+      socket.send = (data: string) => {
+        if (lose === undefined && (JSON.parse(data) as { op: number }).op === 24) lose = () => socket.close();
+        else send(data);
+      };
+      return socket as never;
+    }
+  }
+  const alice = await register(server.url, 'alice');
+  const bob = await register(server.url, 'bob', { WebSocket: Losing as never, transports: ['websocket'] });
+  t.after(() => Promise.all([alice.close(), bob.close()]));
+  const { conversation } = await alice.send({ name: 'bob' }, { text: 'hello' }).acknowledged;
+  await until('bob asks', () => lose !== undefined);
+  await inStep(bob);
+  assert.equal(bob.conversations.get(conversation)?.peer, undefined);
+  lose!();
+  await until('bob knows who talks to him', () => bob.conversations.get(conversation)?.peer?.name === 'alice');
+});
 
 test('messages to a name stay in order when it becomes known whose it is', async (t) => {
   const server = await Server.start();
