@@ -121,7 +121,13 @@ export class Engine {
 
   /** Ends the device, and forgets everything. */
   async logout(): Promise<void> {
-    await this.request('Logout', {}).catch((e: unknown) => {
+    const asked = this.request('Logout', {}).catch(async (e: unknown) => {
+      // The end of the connection may overtake the answer: another connection tells whether the device is gone.
+      if (asError(e).code !== 'Network') throw e;
+      await this.run(() => this.line.hurry());
+      await this.request('Logout', {});
+    });
+    await asked.catch((e: unknown) => {
       // Whom the server does not know any more has nothing to end there.
       if (!['UNAUTHENTICATED', 'REVOKED'].includes(asError(e).code)) throw e;
     });

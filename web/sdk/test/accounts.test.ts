@@ -36,6 +36,28 @@ test('a client nobody has logged in to says so, and tries nothing', async () => 
   }
 });
 
+for (const transport of ['sse', 'longpoll'] as const) {
+  test(`a logout by ${transport} whose answer the end of the connection overtakes is one all the same`, async (t) => {
+    const storage = new MemoryStorage();
+    const c = await register(server.url, `over.${transport}`, { storage, transports: [transport] });
+    t.after(() => c.close());
+    const { conversation } = await c.send({ name: c.me!.name }, { text: 'a secret' }).acknowledged;
+    await until('it is stored', () => c.conversations.get(conversation)?.last === '1');
+    const { fetch } = globalThis;
+    t.mock.method(globalThis, 'fetch', async (url: string, init: RequestInit) => {
+      const answer = await fetch(url, init);
+      if (url.endsWith('/v1/logout') && answer.ok) await sleep(200);
+      init.signal?.throwIfAborted();
+      return answer;
+    });
+    await c.logout();
+    assert.equal(c.connection.phase, 'loggedout');
+    assert.equal(c.connection.problem, undefined);
+    assert.deepEqual(await storage.all('messages'), []);
+    assert.equal(c.me, null);
+  });
+}
+
 test('what is sent while nobody is logged in fails, and is not sent as whoever logs in next', async () => {
   const anna = await register(server.url, 'anna');
   const ben = await register(server.url, 'ben');
