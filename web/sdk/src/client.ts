@@ -4,7 +4,7 @@ import type {
 import { askByCode, type CodeState } from './code.js';
 import type { OutboxItem, Target } from './core/outbox.js';
 import { Emitter } from './emitter.js';
-import { HongyanError } from './error.js';
+import { HongyanError, notLoggedIn } from './error.js';
 import type { Told } from './engine.js';
 import { addToId, maxId, minId, newClientId, toHex } from './ids.js';
 import type { Calls } from './leader.js';
@@ -106,7 +106,7 @@ export class Client extends Emitter {
     const user = this.ground.model.session?.user;
     if (user !== this.lastUser) {
       this.lastUser = user;
-      for (const clientId of [...this.promised.keys()]) this.settle(clientId, (p) => p.reject(nobody()));
+      for (const clientId of [...this.promised.keys()]) this.settle(clientId, (p) => p.reject(notLoggedIn()));
     }
     const me = JSON.stringify(this.me);
     if (me !== this.shownMe) {
@@ -361,7 +361,7 @@ export class Client extends Emitter {
       refusals: 0,
     };
     if (model.session === undefined) {
-      const acknowledged = Promise.reject(nobody());
+      const acknowledged = Promise.reject(notLoggedIn());
       quietly(acknowledged);
       return { ...model.asOutgoing(item), acknowledged };
     }
@@ -385,8 +385,9 @@ export class Client extends Emitter {
   /** The conversation with the account of a name, if the account is known. */
   private resolve(target: Target): Target {
     if ('conversation' in target) return target;
-    const { conversation } = this.ground.model.whereto({ name: target.name.toLowerCase() });
-    return conversation === undefined ? target : { conversation };
+    const named = { name: target.name.toLowerCase() };
+    const { conversation } = this.ground.model.whereto(named);
+    return conversation === undefined ? named : { conversation };
   }
 
   /** Sends a failed message again, under the same id. */
@@ -449,10 +450,6 @@ export class Client extends Emitter {
 /** The client id of a message as the outbox has it: in hexadecimal. */
 export function clientIdOf(m: Message): string {
   return toHex(m.clientId);
-}
-
-function nobody(): HongyanError {
-  return new HongyanError('UNAUTHENTICATED', 'nobody is logged in');
 }
 
 /** Lets a failure be: who wants to know of it is told in another way. */

@@ -1,5 +1,6 @@
 import { pause } from './clock.js';
 import { HongyanError } from './error.js';
+import { tell } from './listener.js';
 import { type Ask, post } from './transport/http.js';
 import type { AwaitLoginReply, DeviceClass, LoginReply, Profile } from './wire/types.js';
 
@@ -50,16 +51,5 @@ async function awaitLogin(ask: Ask, secret: string, onState: (s: CodeState) => v
       if ((e as HongyanError).code !== 'Network' || ask.signal?.aborted || ++failures > 5) throw e;
       await pause(1000 * failures, ask.signal);
     }
-  }
-}
-
-function tell(onState: (s: CodeState) => void, s: CodeState): void {
-  try {
-    onState(s);
-  } catch (failure) {
-    // A listener's fault is its own, as with addEventListener.
-    queueMicrotask(() => {
-      throw failure;
-    });
   }
 }

@@ -1,5 +1,6 @@
 import type { Events } from './api.js';
 import { Acts } from './acts.js';
+import { tell } from './listener.js';
 
 /** Listeners to the events of a client. */
 export abstract class Emitter extends Acts {
@@ -14,15 +15,6 @@ export abstract class Emitter extends Acts {
   }
 
   protected emit<E extends keyof Events>(event: E, e: Events[E]): void {
-    for (const f of [...(this.listeners.get(event) ?? [])]) {
-      try {
-        (f as (e: Events[E]) => void)(e);
-      } catch (failure) {
-        // A listener's fault is its own, as with addEventListener.
-        queueMicrotask(() => {
-          throw failure;
-        });
-      }
-    }
+    for (const f of [...(this.listeners.get(event) ?? [])]) tell(f as (e: Events[E]) => void, e);
   }
 }

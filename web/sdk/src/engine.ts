@@ -153,9 +153,13 @@ export class Engine {
         throw new HongyanError('UNAUTHENTICATED', 'who wrote the message is not logged in any more');
       }
       await this.write([{ table: 'outbox', key: item.clientId, value: item }]);
-      // It is stored: what fails from now on does not fail the message.
-      await this.doOutbox(this.enqueue(item)).catch((e: unknown) => this.failed(e));
+      await this.sendStored(item);
     });
+  }
+
+  /** Sends an item of the store when its turn comes. What fails from now on does not fail the message. */
+  private async sendStored(item: OutboxItem): Promise<void> {
+    await this.doOutbox(this.enqueue(item)).catch((e: unknown) => this.failed(e));
   }
 
   private enqueue(item: OutboxItem): OutboxAction[] {
@@ -169,7 +173,7 @@ export class Engine {
       if (item?.state !== 'failed') return;
       const renewed = this.outbox.renewed(now(), item);
       await this.write([{ table: 'outbox', key: clientId, value: renewed }]);
-      await this.doOutbox(this.enqueue(renewed)).catch((e: unknown) => this.failed(e));
+      await this.sendStored(renewed);
     });
   }
 

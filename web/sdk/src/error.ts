@@ -32,6 +32,11 @@ export function asError(e: unknown, code: LocalCode = 'Network'): HongyanError {
   return new HongyanError(code, e instanceof Error ? e.message : String(e), { cause: e });
 }
 
+/** The error of what only somebody who is logged in can do. */
+export function notLoggedIn(): HongyanError {
+  return new HongyanError('UNAUTHENTICATED', 'nobody is logged in');
+}
+
 /** Whether the same request may be made again, with the same ids. */
 export function retryable(code: Code | LocalCode): boolean {
   switch (code) {

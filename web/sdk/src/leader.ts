@@ -4,7 +4,7 @@ import type { OutboxItem } from './core/outbox.js';
 import { gaps } from './coverage.js';
 import { Engine, type Tell } from './engine.js';
 import type { Dialing } from './dial.js';
-import { HongyanError } from './error.js';
+import { notLoggedIn } from './error.js';
 import { addToId, compareIds, maxId, minId, newClientId } from './ids.js';
 import type { Model } from './model.js';
 import { readKey, type Storage, type Write } from './storage/storage.js';
@@ -127,7 +127,7 @@ export class Leader {
   async ticket(): Promise<string> {
     const { session } = this.model;
     if (session === undefined || session.deviceToken === '') {
-      throw new HongyanError('UNAUTHENTICATED', 'nobody is logged in');
+      throw notLoggedIn();
     }
     if (session.ticketExpiresMs > Date.now() + ticketLeftMs) return session.ticket;
     const { ticket, ticketExpiresMs } = await this.dial.everywhere((base) =>

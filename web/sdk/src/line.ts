@@ -3,7 +3,7 @@ import { now, shownTime } from './clock.js';
 import { type Ending, Link, type LinkAction } from './core/link.js';
 import type { Pushed } from './core/sync.js';
 import type { Dialing } from './dial.js';
-import { asError, HongyanError } from './error.js';
+import { asError, HongyanError, notLoggedIn } from './error.js';
 import type { Session } from './model.js';
 import type { Channel, ChannelEvents } from './transport/channel.js';
 import { fromBase64 } from './wire/codec.js';
@@ -95,7 +95,7 @@ export class Line {
   connected(): Promise<Channel> {
     if (this.open !== undefined) return Promise.resolve(this.open);
     if (this.left || this.state.phase === 'loggedout') {
-      return Promise.reject(new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
+      return Promise.reject(notLoggedIn());
     }
     return new Promise((resolve, reject) => {
       const waiter = {
@@ -270,7 +270,7 @@ export class Line {
   private async stop(error: HongyanError | undefined): Promise<void> {
     await this.owner.stopped();
     this.show({ phase: 'loggedout', problem: error });
-    this.giveUpWaiting(error ?? new HongyanError('UNAUTHENTICATED', 'nobody is logged in'));
+    this.giveUpWaiting(error ?? notLoggedIn());
   }
 
   private giveUpWaiting(error: HongyanError): void {

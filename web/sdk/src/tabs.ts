@@ -73,7 +73,7 @@ export class Tabs {
   private leaderId = '';
   private shown: Connection = { phase: 'connecting', since: Date.now(), catchingUp: false };
   private called = 0;
-  /** The calls of others that this tab has done, the latest ones: what comes again to a new leader is not done twice. */
+  /** The latest calls that this tab has done for others: whoever hears only then that it leads makes a call again. */
   private readonly served = new Set<string>();
   /** Nothing more is said. */
   private silent = false;

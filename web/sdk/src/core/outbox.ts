@@ -95,8 +95,8 @@ export class Outbox {
   /** Takes a stored item that waits, behind those already there. */
   add(now: number, item: OutboxItem, to: Whereto = item.target): OutboxAction[] {
     const { name, conversation = this.named.get(name ?? '') } = to;
-    if (conversation !== undefined && name !== undefined) this.merge(laneOf({ name }), conversation);
-    const key = conversation ?? laneOf({ name: name! });
+    if (conversation !== undefined && name !== undefined) this.merge(laneOfName(name), conversation);
+    const key = conversation ?? laneOfName(name!);
     let lane = this.lanes.get(key);
     if (lane === undefined) {
       lane = { items: [], flying: false, retryAt: 0, retry: new Backoff(1000, 30_000, this.random) };
@@ -131,10 +131,10 @@ export class Outbox {
   /** Takes an item out that the log has brought as a message of a conversation. */
   remove(now: number, clientId: string, conversation: string): OutboxAction[] {
     for (const [name, lane] of this.lanes) {
-      const at = lane.items.findIndex((i) => i.clientId === clientId);
-      if (at < 0) continue;
-      this.found(name, lane.items[at]!, conversation);
-      return this.takeOut(now, conversation, lane, lane.items.findIndex((i) => i.clientId === clientId));
+      const item = lane.items.find((i) => i.clientId === clientId);
+      if (item === undefined) continue;
+      this.found(name, item, conversation);
+      return this.takeOut(now, conversation, lane, lane.items.indexOf(item));
     }
     return [];
   }
@@ -248,8 +248,9 @@ export class Outbox {
   }
 }
 
-function laneOf(t: Target): string {
-  return 'name' in t ? `name:${t.name}` : t.conversation;
+/** The lane of what waits for an account whose conversation is not known. */
+function laneOfName(name: string): string {
+  return `name:${name}`;
 }
 
 /** Whether a refusal is about who is asking and how, not about what was asked. */
