@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket } from 'ws';
 import { Applier } from '../src/apply.js';
 import { Dialing } from '../src/dial.js';
 import { type Commit, initialSyncState } from '../src/core/sync.js';
@@ -10,7 +9,7 @@ import { Leader } from '../src/leader.js';
 import { Model } from '../src/model.js';
 import { type Batch, messageKey } from '../src/storage/storage.js';
 import type { Change, Contact, Message, Profile } from '../src/wire/types.js';
-import { heard, inStep, nodeOptions, register } from './clients.js';
+import { gate, heard, inStep, nodeOptions, register, watching } from './clients.js';
 import { Server, sleep, until } from './server.js';
 
 /** A storage whose next write that touches a conversation can be held up. */
@@ -170,13 +169,6 @@ class SlowReads extends MemoryStorage {
   }
 }
 
-/** A promise, and what keeps it. */
-function gate(): { closed: Promise<void>; open: () => void } {
-  let open!: () => void;
-  const closed = new Promise<void>((resolve) => (open = resolve));
-  return { closed, open };
-}
-
 for (const act of ['recall', 'remove'] as const) {
   /** Has a message taken back that bob, with nothing in memory, is about to show. */
   const takeBack = async (server: Server, storage: MemoryStorage, options: Options, begin: (bob: Client) => Promise<() => void>) => {
@@ -251,20 +243,14 @@ test('the state of a new conversation is asked for again when the connection was
   const server = await Server.start();
   t.after(() => server.remove());
   let lose: (() => void) | undefined;
-  /** Loses the first question for the state of conversations, and itself when it is told to. */
-  class Losing {
-    constructor(url: string, protocols: string[]) {
-      const socket = new WebSocket(url, protocols);
-      const send = socket.send.bind(socket);
-      socket.send = (data: string) => {
-        if (lose === undefined && (JSON.parse(data) as { op: number }).op === 24) lose = () => socket.close();
-        else send(data);
-      };
-      return socket as never;
-    }
-  }
+  // Loses the first question for the state of conversations, and the connection when it is told to.
+  const WebSocket = watching(({ op }, socket) => {
+    if (lose !== undefined || op !== 24) return false;
+    lose = () => socket.close();
+    return true;
+  });
   const alice = await register(server.url, 'alice');
-  const bob = await register(server.url, 'bob', { WebSocket: Losing as never, transports: ['websocket'] });
+  const bob = await register(server.url, 'bob', { WebSocket, transports: ['websocket'] });
   t.after(() => Promise.all([alice.close(), bob.close()]));
   const { conversation } = await alice.send({ name: 'bob' }, { text: 'hello' }).acknowledged;
   await until('bob asks', () => lose !== undefined);

@@ -1,10 +1,38 @@
 import assert from 'node:assert/strict';
 import { WebSocket } from 'ws';
-import { type Client, type Conversation, open, type Options, type StoredMessage } from '../src/index.js';
+import { type Client, type Conversation, open, type Options, type SocketLike, type StoredMessage } from '../src/index.js';
 import { until } from './server.js';
 
 /** Node 20 has no WebSocket of its own. */
 export const nodeOptions: Options = { WebSocket };
+
+/** A frame of the long link as JSON. */
+export interface Frame {
+  op: number;
+  seq: number;
+  body: { key?: string };
+}
+
+/** WebSockets of which `take` sees what is sent. It says whether the frame goes no further. */
+export function watching(take: (frame: Frame, socket: SocketLike) => boolean): NonNullable<Options['WebSocket']> {
+  return class {
+    constructor(url: string, protocols: string[]) {
+      const socket = new WebSocket(url, protocols);
+      const send = socket.send.bind(socket);
+      socket.send = (data: string) => {
+        if (!take(JSON.parse(data) as Frame, socket)) send(data);
+      };
+      return socket;
+    }
+  } as unknown as NonNullable<Options['WebSocket']>;
+}
+
+/** A promise, and what keeps it. */
+export function gate(): { closed: Promise<void>; open: () => void } {
+  let open!: () => void;
+  const closed = new Promise<void>((resolve) => (open = resolve));
+  return { closed, open };
+}
 
 /** Opens a client with an account of its own, and waits until it is in step. */
 export async function register(url: string, name: string, options: Options = {}): Promise<Client> {

@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import type { Client } from '../src/index.js';
+import { test } from 'node:test';
 import { heard, inStep, register } from './clients.js';
 import { Proxy } from './proxy.js';
 import { Server, until } from './server.js';
+import { Stage } from './stage.js';
 
-let server: Server;
-let proxy: Proxy;
-const clients: Client[] = [];
-
-before(async () => {
-  // A list that leads nowhere: otherwise the client would go around the proxy.
-  server = await Server.start('--http.advertise', '127.0.0.1:9');
-  proxy = await Proxy.start(server.port);
-});
-
-after(async () => {
-  for (const c of clients) await c.close();
-  proxy.close();
-  await server.remove();
-});
+const stage = new Stage();
 
 test('a server is found at the addresses that it has told', async () => {
   const other = await Server.start();
@@ -42,18 +28,18 @@ test('a server is found at the addresses that it has told', async () => {
 });
 
 test('what is blocked is gone around, and come back to', async () => {
-  const alice = await register(server.url, 'alice');
-  proxy.rules.blockWebSocket = true;
-  const bob = await register(proxy.url, 'bob');
-  clients.push(alice, bob);
+  const alice = await register(stage.server.url, 'alice');
+  stage.proxy.rules.blockWebSocket = true;
+  const bob = await register(stage.proxy.url, 'bob');
+  stage.clients.push(alice, bob);
   assert.equal(bob.connection.transport, 'sse');
   const hears = heard(bob);
   const say = (text: string) => alice.send({ name: 'bob' }, { text }).acknowledged;
   await say('one');
   await until('the first is there', () => hears.length === 1);
 
-  proxy.rules.bufferEvents = true;
-  proxy.cut();
+  stage.proxy.rules.bufferEvents = true;
+  stage.proxy.cut();
   await until('the link is lost', () => bob.connection.phase !== 'online');
   await say('two');
   await until('the second is there', () => hears.length === 2);
@@ -62,8 +48,8 @@ test('what is blocked is gone around, and come back to', async () => {
   await say('three');
   await until('the third is there', () => hears.length === 3);
 
-  proxy.rules.blockWebSocket = proxy.rules.bufferEvents = false;
-  proxy.cut();
+  stage.proxy.rules.blockWebSocket = stage.proxy.rules.bufferEvents = false;
+  stage.proxy.cut();
   await until('the link is lost', () => bob.connection.phase !== 'online');
   await inStep(bob);
   bob.networkChanged();

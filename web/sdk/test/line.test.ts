@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test, type TestContext } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { WebSocket } from 'ws';
 import { type Client, HongyanError, MemoryStorage, open, type Transport } from '../src/index.js';
 import { now } from '../src/clock.js';
@@ -9,24 +9,10 @@ import type { Session } from '../src/model.js';
 import type { Batch } from '../src/storage/storage.js';
 import type { Channel } from '../src/transport/channel.js';
 import { heard, nodeOptions, register } from './clients.js';
-import { Proxy } from './proxy.js';
-import { hangMs, Server, sleep, until } from './server.js';
+import { hangMs, sleep, until } from './server.js';
+import { Stage } from './stage.js';
 
-let server: Server;
-let proxy: Proxy;
-const clients: Client[] = [];
-
-before(async () => {
-  // A list that leads nowhere: otherwise the client would go around the proxy.
-  server = await Server.start('--http.advertise', '127.0.0.1:9');
-  proxy = await Proxy.start(server.port);
-});
-
-after(async () => {
-  for (const c of clients) await c.close();
-  proxy.close();
-  await server.remove();
-});
+const stage = new Stage();
 
 /** Counts how often the connection is lost from now on. */
 function losses(c: Client): { count: number } {
@@ -53,7 +39,7 @@ async function gotOver(c: Client, storage: MemoryStorage): Promise<boolean> {
 /** A storage with a damaged key, and a disk as slow as that of a browser. */
 async function damaged(name: string, transports: Transport[]): Promise<MemoryStorage> {
   const storage = new MemoryStorage();
-  const c = await register(server.url, name, { storage, transports });
+  const c = await register(stage.server.url, name, { storage, transports });
   await c.close();
   const sync = (await storage.get('meta', 'sync')) as object;
   await storage.write({ writes: [{ table: 'meta', key: 'sync', value: { ...sync, key: noKey } }] });
@@ -67,8 +53,8 @@ async function damaged(name: string, transports: Transport[]): Promise<MemorySto
 
 for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
   test(`a message that cannot be sent fails by ${transport}, and the connection stays`, { timeout: hangMs }, async () => {
-    const alice = await register(server.url, `alice.${transport}`, { transports: [transport] });
-    clients.push(alice);
+    const alice = await register(stage.server.url, `alice.${transport}`, { transports: [transport] });
+    stage.clients.push(alice);
     const lost = losses(alice);
     const me = { name: alice.me!.name };
     const large = alice.send(me, { text: 'x'.repeat(2 << 20) });
@@ -82,18 +68,18 @@ for (const transport of ['websocket', 'sse', 'longpoll'] as Transport[]) {
 
   test(`a key that the server does not take is got over by ${transport}`, async () => {
     const storage = await damaged(`bob.${transport}`, [transport]);
-    const bob = await open({ url: server.url, ...nodeOptions, storage, transports: [transport] });
-    clients.push(bob);
+    const bob = await open({ url: stage.server.url, ...nodeOptions, storage, transports: [transport] });
+    stage.clients.push(bob);
     await untilOnline('the key is got over', bob, () => gotOver(bob, storage));
     const hears = heard(bob);
-    await clients[0]!.send({ name: bob.me!.name }, { text: 'still there?' }).acknowledged;
+    await stage.clients[0]!.send({ name: bob.me!.name }, { text: 'still there?' }).acknowledged;
     await untilOnline('what is new arrives', bob, () => hears.length === 1);
   });
 }
 
 test('a message that is too large for a proxy fails, and the connection stays', async (t) => {
-  const frank = await register(server.url, 'frank', { transports: ['longpoll'] });
-  clients.push(frank);
+  const frank = await register(stage.server.url, 'frank', { transports: ['longpoll'] });
+  stage.clients.push(frank);
   const lost = losses(frank);
   const { fetch } = globalThis;
   t.mock.method(globalThis, 'fetch', (url: string, init: RequestInit) =>
@@ -105,23 +91,23 @@ test('a message that is too large for a proxy fails, and the connection stays', 
 
 test('a key that is ahead of the server ends no long-poll, and a person decides', async () => {
   const storage = await damaged('carol', ['longpoll']);
-  proxy.rules.rewrite = (text) => text.replaceAll('"KEY_INVALID"', '"KEY_AHEAD"  ');
-  const carol = await open({ url: proxy.url, ...nodeOptions, storage, transports: ['longpoll'] });
-  clients.push(carol);
+  stage.proxy.rules.rewrite = (text) => text.replaceAll('"KEY_INVALID"', '"KEY_AHEAD"  ');
+  const carol = await open({ url: stage.proxy.url, ...nodeOptions, storage, transports: ['longpoll'] });
+  stage.clients.push(carol);
   await untilOnline('the key is refused', carol, () => carol.connection.problem?.code === 'KEY_AHEAD');
   await carol.startOver();
   await untilOnline('all is there', carol, () => gotOver(carol, storage));
-  delete proxy.rules.rewrite;
+  delete stage.proxy.rules.rewrite;
 });
 
 test('a request under way is answered although a better way is found', async () => {
-  proxy.rules.blockWebSocket = true;
-  const dave = await register(proxy.url, 'dave');
-  clients.push(dave);
+  stage.proxy.rules.blockWebSocket = true;
+  const dave = await register(stage.proxy.url, 'dave');
+  stage.clients.push(dave);
   assert.equal(dave.connection.transport, 'sse');
   const { key } = await dave.request('Sync', { limit: 1 });
   const asked = dave.request('Sync', { key, waitMs: 20_000 }, 20_000);
-  proxy.rules.blockWebSocket = false;
+  stage.proxy.rules.blockWebSocket = false;
   dave.networkChanged();
   await until('the best way is in use', () => dave.connection.transport === 'websocket');
   await dave.send({ name: 'dave' }, { text: 'wake up' }).acknowledged;
@@ -140,9 +126,9 @@ test('a client that is closed while it tries a better way leaves no socket open'
       super.onopen = f && (() => setTimeout(f, 100));
     }
   }
-  proxy.rules.blockWebSocket = true;
-  const erin = await register(proxy.url, 'erin', { WebSocket: Slow });
-  proxy.rules.blockWebSocket = false;
+  stage.proxy.rules.blockWebSocket = true;
+  const erin = await register(stage.proxy.url, 'erin', { WebSocket: Slow });
+  stage.proxy.rules.blockWebSocket = false;
   erin.networkChanged();
   await until('a socket is open', () => sockets.at(-1)!.readyState === 1);
   await erin.close();

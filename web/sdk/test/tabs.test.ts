@@ -5,7 +5,7 @@ import { type Client, openIndexedDb } from '../src/index.js';
 import { openOn } from '../src/open.js';
 import type { Batch, Storage } from '../src/storage/storage.js';
 import type { TabSystem } from '../src/tabs.js';
-import { everything, heard, inStep, nodeOptions, register } from './clients.js';
+import { everything, gate, heard, inStep, nodeOptions, register } from './clients.js';
 import { Server, sleep, until } from './server.js';
 
 let server: Server;
@@ -98,16 +98,19 @@ test('tabs share a connection and a store, and pass the lead on', async () => {
   await until('the second says so', () => second.connection.phase === 'loggedout');
 });
 
+/** Whether a batch takes a message out of the outbox, because the server has it. */
+function drops(b: Batch): boolean {
+  return b.writes.some((w) => w.table === 'outbox' && 'key' in w && w.value === undefined);
+}
+
 test('what a tab has sent is acknowledged to it although the leading tab closes while it stores that', async () => {
   const tab = browser('closing');
-  let storing: (() => void) | undefined;
-  const stored = new Promise<void>((resolve) => (storing = resolve));
-  const drops = (b: Batch) => b.writes.some((w) => w.table === 'outbox' && 'key' in w && w.value === undefined);
+  const storing = gate();
   const first = await tab((s) => {
     const write = s.write.bind(s);
     s.write = async (b) => {
       if (drops(b)) {
-        storing!();
+        storing.open();
         await sleep(50);
       }
       await write(b);
@@ -118,7 +121,7 @@ test('what a tab has sent is acknowledged to it although the leading tab closes 
   await second.register({ name: 'closing', password: 'closing-secret' });
   await inStep(first);
   const { acknowledged } = second.send({ name: 'peer' }, { text: 'x' });
-  await stored;
+  await storing.closed;
   await first.close();
   assert.equal((await acknowledged).ordinal, '1');
 });
@@ -126,14 +129,13 @@ test('what a tab has sent is acknowledged to it although the leading tab closes 
 test('what a tab has sent is acknowledged to it although the leading tab dies before it says so', async () => {
   const tab = browser('dying');
   let dead = false;
-  let bury: (() => void) | undefined;
-  const over = new Promise<void>((resolve) => (bury = resolve));
+  const grave = gate();
   const first = await tab((s) => {
     const write = s.write.bind(s);
     s.write = async (b) => {
       await write(b);
-      dead ||= b.writes.some((w) => w.table === 'outbox' && 'key' in w && w.value === undefined);
-      if (dead) await over;
+      dead ||= drops(b);
+      if (dead) await grave.closed;
     };
     return s;
   });
@@ -146,7 +148,7 @@ test('what a tab has sent is acknowledged to it although the leading tab dies be
   assert.equal((await acknowledged).ordinal, '1');
   const { conversation } = await acknowledged;
   assert.equal((await everything(third, conversation)).length, 1);
-  bury!();
+  grave.open();
 });
 
 test('what a tab asks for as soon as it is open is done once', async () => {

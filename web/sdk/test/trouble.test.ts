@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { WebSocket } from 'ws';
 import { HongyanError, MemoryStorage, open } from '../src/index.js';
 import { type Batch, messageKey, tables } from '../src/storage/storage.js';
-import { everything, inStep, nodeOptions, register } from './clients.js';
+import { everything, inStep, nodeOptions, register, watching } from './clients.js';
 import { Proxy } from './proxy.js';
 import { Server, until } from './server.js';
 
@@ -170,22 +169,15 @@ test('messages that cannot be fetched break the promise, and what is stored of t
 
 test('that the server has lost data is no problem any more when a person has decided', async () => {
   let ahead = false;
-  /** Answers what is asked with a key as a server does that has lost what the key stands for. */
-  class Behind {
-    constructor(url: string, protocols: string[]) {
-      const socket = new WebSocket(url, protocols);
-      const send = socket.send.bind(socket);
-      socket.send = (data: string) => {
-        const { op, seq, body } = JSON.parse(data) as { op: number; seq: number; body: { key?: string } };
-        if (!(ahead && op === 20 && body.key)) return send(data);
-        const answer = { op: 1e9, seq, body: { code: 'KEY_AHEAD', message: 'the key is ahead' } };
-        setTimeout(() => socket.onmessage?.({ data: JSON.stringify(answer) }));
-      };
-      return socket as never;
-    }
-  }
+  // Answers what is asked with a key as a server does that has lost what the key stands for.
+  const WebSocket = watching(({ op, seq, body }, socket) => {
+    if (!(ahead && op === 20 && body.key)) return false;
+    const answer = { op: 1e9, seq, body: { code: 'KEY_AHEAD', message: 'the key is ahead' } };
+    setTimeout(() => socket.onmessage?.({ data: JSON.stringify(answer) }));
+    return true;
+  });
   const proxy = await Proxy.start(server.port);
-  const c = await register(proxy.url, 'ahead', { WebSocket: Behind as never, transports: ['websocket'] });
+  const c = await register(proxy.url, 'ahead', { WebSocket, transports: ['websocket'] });
   try {
     ahead = true;
     proxy.cut();
