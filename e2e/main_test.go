@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/internal/freeport"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
@@ -83,12 +83,12 @@ func newServer(t *testing.T, data string, args ...string) *server {
 // newServerAt starts a server on a free port of an address.
 func newServerAt(t *testing.T, host, data string, args ...string) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	addr, reservation, err := freeport.Reserve(host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	return newServerListening(t, l.Addr().String(), l.Addr().String(), data, args...)
+	t.Cleanup(func() { reservation.Close() })
+	return newServerListening(t, addr, addr, data, args...)
 }
 
 // newServerListening starts a server that is told to listen so and is found at addr.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hongyan-im/hongyan/internal/freeport"
 )
 
 // TestReadme pastes the session of README.md into a shell, as a reader would: the very lines, but for the port, which
@@ -95,12 +96,12 @@ func paste(t *testing.T, session string) {
 	}
 }
 
-// freeAddress is an address that nobody listens on.
+// freeAddress is an address that nobody listens on during the test.
 func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, reservation, err := freeport.Reserve("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { reservation.Close() })
+	return address
 }

@@ -21,9 +21,9 @@ const (
 )
 
 const (
-	healLimit = 90 * time.Second // within which everybody must have everything by themselves when the faults have ended
-	holdLimit = 3 * time.Minute  // to record what all devices hold
-	skewMost  = 20 * time.Minute // that the clock of a device is wrong
+	stuckLimit = 90 * time.Second // without any progress before everybody has everything, when the faults have ended
+	holdLimit  = 5 * time.Minute  // to record what all devices hold
+	skewMost   = 20 * time.Minute // that the clock of a device is wrong
 )
 
 // act is a part of a run with accounts of its own: they talk while things break, and then everything is checked. A run
@@ -146,7 +146,7 @@ func (a *act) found(ctx context.Context) error {
 		rand.Read(id)
 		reply := new(wire.CreateGroupReply)
 		s := newShort(a.server.addr, &d)
-		err = s.ask(ctx, wire.OpCreateGroup, &wire.CreateGroupRequest{Title: "torture", Users: members, ClientId: id}, reply)
+		err = insist(ctx, s, wire.OpCreateGroup, &wire.CreateGroupRequest{Title: "torture", Users: members, ClientId: id}, reply)
 		s.close()
 		if err != nil {
 			return err
@@ -185,23 +185,38 @@ func (a *act) converge(ctx context.Context) error {
 		c.command(calm)
 	}
 	healed := time.Now()
+	moved, stood := healed, a.stand()
 	for ; ctx.Err() == nil; rest(ctx, statusEvery) {
 		if err := a.fatal(); err != nil {
 			return err
 		}
-		behind, err := a.behind(ctx)
-		if err != nil {
-			return err
+		if now := a.stand(); now != stood {
+			moved, stood = time.Now(), now
 		}
-		if took := time.Since(healed); behind == "" {
-			a.report.WorstHealMS = max(a.report.WorstHealMS, took.Milliseconds())
+		behind := a.behind(ctx)
+		if behind == "" {
+			a.report.WorstHealMS = max(a.report.WorstHealMS, time.Since(healed).Milliseconds())
 			return nil
-		} else if took > healLimit {
-			a.violate(history.Progress, "%v after the last fault %s", took.Round(time.Second), behind)
+		}
+		if time.Since(moved) > stuckLimit {
+			a.violate(history.Progress, "%v after the last fault, and %v after the last sign of progress, %s",
+				time.Since(healed).Round(time.Second), time.Since(moved).Round(time.Second), behind)
 			return nil
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// stand is a number that changes whenever a device gets something or an answer. Those who want nothing more change it so
+// often and no more.
+func (a *act) stand() (n uint64) {
+	for _, d := range a.statuses() {
+		n += uint64(d.Acked) - uint64(d.Waiting)
+		for _, mark := range d.Marks {
+			n += uint64(mark)
+		}
+	}
+	return n
 }
 
 func (a *act) fatal() error {
@@ -217,13 +232,13 @@ func (a *act) fatal() error {
 }
 
 // behind says which device has not got everything yet; nothing if all have.
-func (a *act) behind(ctx context.Context) (string, error) {
+func (a *act) behind(ctx context.Context) string {
 	all := a.statuses()
 	for i := range a.devices {
 		d := &a.devices[i]
 		if s, ok := all[d.Device]; !ok || s.Marks == nil || s.Waiting > 0 {
 			return fmt.Sprintf("device %d (%s) of account %d has %d sends without an answer; its last trouble: %s",
-				d.Device, d.Way, d.User, s.Waiting, s.Fault), nil
+				d.Device, d.Way, d.User, s.Waiting, s.Fault)
 		}
 	}
 	for i := range a.devices {
@@ -236,18 +251,18 @@ func (a *act) behind(ctx context.Context) (string, error) {
 		err := s.ask(ctx, wire.OpConversations, &wire.ConversationsRequest{Limit: 200}, reply)
 		s.close()
 		if err != nil {
-			return "", err
+			return fmt.Sprintf("the server does not tell account %d its conversations: %v", d.User, err)
 		}
 		for _, of := range a.devices[i : i+3] {
 			for _, c := range reply.Conversations {
 				if got := all[of.Device].Marks[c.Id]; uint64(got) < c.Last {
 					return fmt.Sprintf("device %d (%s) of account %d has %s up to %d, not to %d; its last trouble: %s",
-						of.Device, of.Way, of.User, c.Id, got, c.Last, all[of.Device].Fault), nil
+						of.Device, of.Way, of.User, c.Id, got, c.Last, all[of.Device].Fault)
 				}
 			}
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // hold has all devices record what they hold.

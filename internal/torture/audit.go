@@ -58,7 +58,7 @@ func (r *run) fetch(ctx context.Context, who person, dir string) (device, error)
 		return d, err
 	}
 	asked, reply := monotonic(), new(wire.ConversationsReply)
-	if err := l.ask(ctx, wire.OpConversations, &wire.ConversationsRequest{Limit: 200}, reply); err != nil {
+	if err := insist(ctx, l.net, wire.OpConversations, &wire.ConversationsRequest{Limit: 200}, reply); err != nil {
 		return d, err
 	}
 	l.rec.add(entry{What: settled, Asked: asked}, reply)

@@ -35,6 +35,21 @@ type asker interface {
 	close()
 }
 
+// insist asks until there is an answer. The request must be one that may be repeated.
+func insist(ctx context.Context, a asker, op wire.Op, request, reply proto.Message) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askHang, errNoReply)
+	defer cancel()
+	for {
+		err := a.ask(ctx, op, request, reply)
+		if refusal := new(hongyan.Error); err == nil || errors.As(err, &refusal) && !refusal.Code.Retryable() {
+			return err
+		}
+		if rest(ctx, redialRest); ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
 // dialOptions says how a way connects: always through the relay, whatever addresses the server tells of itself.
 func dialOptions(w way, relay string) client.DialOptions {
 	o := client.DialOptions{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {

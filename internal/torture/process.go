@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,14 +17,15 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hongyan-im/hongyan/client"
+	"github.com/hongyan-im/hongyan/internal/freeport"
 	"github.com/hongyan-im/hongyan/wire"
 )
 
 const (
-	startHang = time.Minute     // for a process to come up
+	startHang = 2 * time.Minute // for a process to come up
 	endHang   = 2 * time.Minute // for one to end that was told to
-	askHang   = 30 * time.Second
-	logTail   = 4 << 10 // bytes of the end of what a process prints
+	askHang   = 2 * time.Minute // for an answer, when nothing is being broken
+	logTail   = 4 << 10         // bytes of the end of what a process prints
 )
 
 // process is one life after the other of a program.
@@ -142,17 +142,17 @@ func (p *process) failure() error {
 // server is the server under torture.
 type server struct {
 	process
-	data string
-	addr string
+	data        string
+	addr        string
+	reservation io.Closer // of the address, for as long as the server may come back
 }
 
 func newServer(data string) (*server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, reservation, err := freeport.Reserve("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	s := &server{data: data, addr: l.Addr().String()}
+	s := &server{data: data, addr: addr, reservation: reservation}
 	s.process = process{name: "the server", args: []string{
 		"serve", "--data", data, "--listen", s.addr, "--storage.ballast", "0B", "--drain.spread", "1s", "--log.level", "warn",
 	}}

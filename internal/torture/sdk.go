@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,10 +17,8 @@ import (
 	"github.com/hongyan-im/hongyan/wire"
 )
 
-const (
-	heldPage   = 200              // messages in one entry of what a profile holds
-	sdkCatchUp = 90 * time.Second // for a profile to catch up in the end
-)
+// heldPage is how many messages of what a profile holds stand in one entry.
+const heldPage = 200
 
 // sdk is a device on the Go SDK: a profile on disk that a killed process finds again.
 type sdk struct {
@@ -179,7 +176,7 @@ func (s *sdk) left(it client.OutboxItem) {
 
 // hold brings the device up to date once more and records everything that it holds.
 func (s *sdk) hold(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, sdkCatchUp, errNoReply)
+	ctx, cancel := context.WithTimeoutCause(ctx, stubbornly, errNoReply)
 	defer cancel()
 	if err := s.client.Sync(ctx); err != nil {
 		return fmt.Errorf("device %d does not catch up: %w", s.Device, err)

@@ -115,10 +115,11 @@ func (r *run) run(ctx context.Context) error {
 	if r.server, err = newServer(data); err != nil {
 		return err
 	}
+	defer r.server.reservation.Close()
 	if err := r.server.run(ctx); err != nil {
 		return err
 	}
-	defer func() { r.server.kill() }()
+	defer r.server.kill()
 	ended := make(chan struct{})
 	var background sync.WaitGroup
 	background.Go(func() { r.watch(ended) })

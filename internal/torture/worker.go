@@ -37,8 +37,8 @@ type deviceStatus struct {
 
 const statusEvery = 250 * time.Millisecond
 
-// stubbornly is how long the last request of a device may take.
-const stubbornly = time.Minute
+// stubbornly is how long the last requests of a device may take.
+const stubbornly = 2 * time.Minute
 
 // Work is a client process: it runs the devices of a plan as in tells it, and says how they are on out. It ends when it
 // was told to hold, or at the end of in.
