@@ -165,7 +165,6 @@ func (l *lean) catchUp(ctx context.Context) error {
 
 // follow keeps the device up to date until the context ends.
 func (l *lean) follow(ctx context.Context) {
-	defer l.net.close()
 	for ctx.Err() == nil {
 		var err error
 		switch l.Way {

@@ -118,6 +118,7 @@ func (l *link) ask(ctx context.Context, op wire.Op, request, reply proto.Message
 	return err
 }
 
+// close ends the connection, and returns when nobody is told of anything any more. Whoever asks again connects again.
 func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

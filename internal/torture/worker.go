@@ -183,6 +183,7 @@ func (w *worker) wanting(ctx context.Context) (context.Context, context.CancelFu
 
 func (w *worker) liveLean(ctx context.Context, l *lean) error {
 	defer l.rec.close()
+	defer l.net.close() // before the record: what comes is written there
 	following, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	background.Go(func() { l.follow(following) })
