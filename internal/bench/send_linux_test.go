@@ -124,7 +124,10 @@ func openStack(b *testing.B) *stack {
 		w.Close()
 		check(engine.Close())
 	})
-	shard := inbox.NewShard(e, w.Submit, inbox.RunHere)
+	shard := inbox.NewShard(e, w.Submit, func(_ hongyan.UserID, read func()) error {
+		read()
+		return nil
+	})
 	s := &stack{chat: chat.New(shard, chat.Config{}, crand.Reader), text: strings.Repeat("x", bodySize)}
 	keys, err := auth.NewKeyRing(crand.Reader)
 	check(err)

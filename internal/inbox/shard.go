@@ -18,12 +18,6 @@ type Shard struct {
 // Busy when too many wait.
 type Run func(who hongyan.UserID, job func()) error
 
-// RunHere is a Run that does it at once.
-func RunHere(_ hongyan.UserID, job func()) error {
-	job()
-	return nil
-}
-
 // Nobody asks for what the server itself wants to know, and for those who have not proved who they are yet: to claim to
 // be somebody must not cost that account its turn.
 const Nobody hongyan.UserID = 0
