@@ -37,20 +37,22 @@ const (
 	DefaultPage      = 100
 	MaxHistory       = 200 // messages in one answer
 	DefaultHistory   = 50
-	MaxPageBytes     = 512 << 10 // about, of one answer; one change more may stand in it
-	MaxConversations = 200       // in a list of conversations
-	WindowSize       = 50        // conversations in a reset's window
-	CachedCursors    = 1 << 16   // devices whose acknowledged version is remembered
-	tellAtOnce       = 100       // contacts that one round tells of a profile
-	resumeAtOnce     = 100       // accounts whose profiles are told on by one Resume
+	MaxPageBytes     = 512 << 10   // about, of one answer; one change more may stand in it
+	MaxPageTime      = time.Second // after which a sync or backfill answers with the changes that it has
+	MaxConversations = 200         // in a list of conversations
+	WindowSize       = 50          // conversations in a reset's window
+	CachedCursors    = 1 << 16     // devices whose acknowledged version is remembered
+	tellAtOnce       = 100         // contacts that one round tells of a profile
+	resumeAtOnce     = 100         // accounts whose profiles are told on by one Resume
 	scanUnread       = 4 * hongyan.MaxUnread
 	scanReceipts     = 1000 // log entries or messages looked through at once for receipts
 )
 
-// Config is what an operator decides.
+// Config is what an operator decides, and the clock.
 type Config struct {
-	ContactsOnly bool          // a direct message needs an accepted contact
-	RecallWindow time.Duration // how long a sender may take a message back
+	ContactsOnly bool             // a direct message needs an accepted contact
+	RecallWindow time.Duration    // how long a sender may take a message back
+	Now          func() time.Time // what reads are timed with; nil: time.Now
 }
 
 // Caller is who asks.
@@ -77,6 +79,9 @@ func New(s *inbox.Shard, c Config, random io.Reader) *Service {
 	typed, err := lru.New[typist, int64](CachedTyping)
 	if err != nil {
 		panic(err)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Service{s, c, random, acked, typed}
 }

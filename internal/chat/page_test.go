@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -156,5 +157,50 @@ func TestPagesOfLargeStatesFitFrames(t *testing.T) {
 	}
 	if found != many {
 		t.Errorf("%d contacts were listed", found)
+	}
+}
+
+// TestPagesOfSlowReads has every change take its time: pages get short, never empty, and a device comes through.
+func TestPagesOfSlowReads(t *testing.T) {
+	t.Parallel()
+	const each = 400 * time.Millisecond
+	var now time.Time
+	w := newWorld(t, Config{Now: func() time.Time {
+		now = now.Add(each)
+		return now
+	}})
+	alice, bob := w.pair("alice", "bob")
+	bob.sync()
+	c := alice.with(bob)
+	const sent = 20
+	alice.floods(c, "slow", sent)
+	short := func(what string, p Page) {
+		if n := len(p.Changes); p.More && n == 0 || n > int(MaxPageTime/each)+1 {
+			t.Errorf("a page of the %s has %d changes", what, n)
+		}
+	}
+	pages := 0
+	for more := true; more; pages++ {
+		p, err := bob.page(MaxPage)
+		must(t, err)
+		short("sync", p)
+		more = p.More
+	}
+	if pages < 5 || len(bob.arrived[c]) != sent {
+		t.Errorf("%d messages came in %d pages, want %d in more", len(bob.arrived[c]), pages, sent)
+	}
+	fresh := w.device("bob")
+	if _, err := fresh.page(MaxPage); err != nil {
+		t.Fatal(err)
+	}
+	for pages = 0; len(fresh.backfill) > 0; pages++ {
+		p, err := backfill(fresh, fresh.backfill, MaxHistory)
+		must(t, err)
+		short("backfill", p)
+		fresh.apply(p)
+		fresh.backfill = p.Backfill
+	}
+	if pages < 5 || !slices.Equal(fresh.arrived[c], bob.arrived[c]) {
+		t.Errorf("a new device got %d messages in %d pages, want %d in more", len(fresh.arrived[c]), pages, sent)
 	}
 }

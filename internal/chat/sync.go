@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
+	"time"
 
 	"github.com/hongyan-im/hongyan"
 	"github.com/hongyan-im/hongyan/internal/inbox"
@@ -46,9 +47,9 @@ func (s *Service) page(r *inbox.Read, u hongyan.UserID, q SyncQuery) (Page, erro
 	if page.Reset != inbox.NoReset {
 		return s.reset(r, u, page)
 	}
-	b := builder{r: r, user: u, page: &page}
+	b := s.build(r, u, &page)
 	for i, e := range pulled.Entries {
-		if b.size > MaxPageBytes {
+		if b.full() {
 			// The key stands for what is in the page, no more.
 			page.More, page.Key = true, q.Key
 			b.advance(q.Types, pulled.Entries[i-1].Version)
@@ -90,10 +91,10 @@ func (s *Service) Backfill(c Caller, token []byte, limit uint32, done func(Page,
 			return Page{}, err
 		}
 		page := Page{More: more}
-		b := builder{r: r, user: c.User, page: &page}
+		b := s.build(r, c.User, &page)
 		for i, e := range entries {
-			if page.More = more || b.size > MaxPageBytes; b.size > MaxPageBytes {
-				entries = entries[:i]
+			if b.full() {
+				entries, page.More = entries[:i], true
 				break
 			}
 			if err := b.add(e); err != nil {
@@ -115,6 +116,18 @@ type builder struct {
 	page *Page
 	size int // of what is in the page, in bytes
 	seen map[hongyan.ConversationID]*hongyan.Conversation
+	now  func() time.Time
+	end  time.Time // of the time that the page may take
+}
+
+func (s *Service) build(r *inbox.Read, u hongyan.UserID, page *Page) builder {
+	return builder{r: r, user: u, page: page, now: s.config.Now, end: s.config.Now().Add(MaxPageTime)}
+}
+
+// full reports whether the page has to do: a client waits only so long for an answer, and one that gets no page because
+// the disk is slow would ask for the same again and again.
+func (b *builder) full() bool {
+	return b.size > MaxPageBytes || len(b.page.Changes) > 0 && b.now().After(b.end)
 }
 
 // advance moves the page's key to v for the types that were asked for.

@@ -122,7 +122,7 @@ func (s *server) start() error {
 	}
 	shard := inbox.NewShard(p.engine, p.submit, p.read)
 	p.desk = &operation.Desk{
-		Chat: chat.New(shard, chat.Config{RecallWindow: recallWindow}, s.random),
+		Chat: chat.New(shard, chat.Config{RecallWindow: recallWindow, Now: s.now}, s.random),
 		Accounts: account.New(shard, account.Config{
 			Registration: account.Open, MaxDevices: 8, Hasher: s.hasher, Keys: keys, Random: s.random, Now: s.now,
 			Slow: func(job func(context.Context)) error {
