@@ -297,7 +297,7 @@ func (r Rig) testStuckWrite(t *testing.T) {
 
 	// One that reads slowly, but all the time, is not stuck. Its buffer is small, or the system would let it wait for
 	// megabytes before it told either side that there is room.
-	s = r.start(t, nil, func(l *carrier.Limits) { l.Write = time.Second })
+	s = r.start(t, nil, func(l *carrier.Limits) { l.Write = 4 * time.Second })
 	c, h = s.meet()
 	c.readLittle()
 	for n := range uint32(512) {
@@ -305,7 +305,7 @@ func (r Rig) testStuckWrite(t *testing.T) {
 	}
 	for n := range uint32(512) {
 		if n%8 == 0 {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(80 * time.Millisecond) // more than 5 s in all; a slow machine may add to each
 		}
 		c.want(kindPush, push(n, 16<<10).Bytes)
 	}
