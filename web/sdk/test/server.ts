@@ -11,15 +11,19 @@ export const hangMs = 120_000;
 /** The program under test. */
 const binary = process.env['HONGYAN'] ?? new URL('../../../../bin/hongyan', import.meta.url).pathname;
 
-/** A free port of loopback. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
+/**
+ * A free port of loopback, below those that systems hand out by themselves: nobody else gets it while a server that was
+ * killed is away.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /** The program's serve command as a process, which can be killed and started again at the same address. */
