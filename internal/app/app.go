@@ -191,7 +191,7 @@ func (s *Server) makeDesk(part *inbox.Shard) (*operation.Desk, error) {
 	s.hashes = newHashes(hashing, waitingHashes)
 	return &operation.Desk{
 		Chat: chat.New(part, chat.Config{
-			ContactsOnly: c.Messages.ContactsOnly, RecallWindow: c.Messages.RecallWindow,
+			ContactsOnly: c.Messages.ContactsOnly, RecallWindow: c.Messages.RecallWindow, Now: time.Now,
 		}, rand.Reader),
 		Accounts: account.New(part, account.Config{
 			Registration: registrations[c.Registration], OnePerClass: c.Devices.Policy == config.DevicesOnePerClass,
