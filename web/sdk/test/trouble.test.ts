@@ -108,7 +108,10 @@ test('a store that somebody has emptied is noticed, and the client begins anew',
   const grace = await register(server.url, 'grace');
   try {
     const { conversation } = await grace.send({ name: 'frank' }, { text: 'one' }).acknowledged;
-    await until('the first is there', () => frank.conversations.get(conversation)?.last === '1');
+    await until('the first is there, and nothing of it is under way any more', () => {
+      const { last, peer } = frank.conversations.get(conversation) ?? {};
+      return last === '1' && peer !== undefined;
+    });
     await storage.write({ writes: tables.map((table) => ({ table, from: '', to: '\uffff' })) });
     frank.setDraft(conversation, 'written into the empty store');
     await grace.send({ conversation }, { text: 'two' }).acknowledged;
