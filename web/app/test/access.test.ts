@@ -157,6 +157,7 @@ test('everything that matters is done by the keyboard alone', async (t) => {
   assert.match((await focused()).name, /Alice/)
   await keyboard.press('Escape')
   assert.equal(await page.getByRole('dialog').count(), 0)
+  await page.waitForFunction(() => document.activeElement?.tagName === 'TEXTAREA')
   assert.match((await focused()).name, /^Message Alice/)
 
   // A group, from the menu; then the settings.

@@ -126,6 +126,7 @@ test('a reload keeps what is not sent yet, and the draft', async (t) => {
   for (const text of unsent) await say(bob.page, text)
   await composer(bob.page).fill('a draft')
   await message(bob.page, 'unsent 2').waitFor()
+  await until('all are stored', () => bob.page.evaluate(waitsInStore, unsent.length))
   await bob.page.reload()
   await message(bob.page, 'unsent 2').getByRole('img', { name: 'Waiting for the connection' }).waitFor()
   assert.equal(await composer(bob.page).inputValue(), 'a draft')
@@ -170,6 +171,19 @@ test('what comes while older messages are on their way does not go again when th
   assert.deepEqual(await history(bob.page), ['one', 'two', 'three', 'four'])
   assert.equal(await bob.page.evaluate(() => (window as unknown as { gone: boolean }).gone), false)
 })
+
+/** Whether so many messages wait in the store of a page. */
+async function waitsInStore(count: number): Promise<boolean> {
+  const [{ name } = {}] = await indexedDB.databases()
+  const done = async <T>(request: IDBRequest<T>) => {
+    await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
+    return request.result
+  }
+  const db = await done(indexedDB.open(name!))
+  const waiting = await done(db.transaction('outbox').objectStore('outbox').count())
+  db.close()
+  return waiting === count
+}
 
 /** Takes all messages out of the store of a page that is in step and has so many; if it is not, it changes nothing. */
 async function forgetMessages(all: number): Promise<boolean> {
