@@ -83,11 +83,11 @@ func newServer(t *testing.T, data string, args ...string) *server {
 // newServerAt starts a server on a free port of an address.
 func newServerAt(t *testing.T, host, data string, args ...string) *server {
 	t.Helper()
-	addr, reservation, err := freeport.Reserve(host)
+	addr, release, err := freeport.Reserve(host)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { reservation.Close() })
+	t.Cleanup(release)
 	return newServerListening(t, addr, addr, data, args...)
 }
 

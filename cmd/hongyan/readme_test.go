@@ -98,10 +98,10 @@ func paste(t *testing.T, session string) {
 
 // freeAddress is an address that nobody listens on during the test.
 func freeAddress(t *testing.T) string {
-	address, reservation, err := freeport.Reserve("127.0.0.1")
+	address, release, err := freeport.Reserve("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { reservation.Close() })
+	t.Cleanup(release)
 	return address
 }

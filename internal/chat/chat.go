@@ -52,7 +52,7 @@ const (
 type Config struct {
 	ContactsOnly bool             // a direct message needs an accepted contact
 	RecallWindow time.Duration    // how long a sender may take a message back
-	Now          func() time.Time // what bounds the time of reads; nil: they take as long as they take
+	Now          func() time.Time // what bounds the time of reads; nil: no time passes
 }
 
 // Caller is who asks.
@@ -79,6 +79,9 @@ func New(s *inbox.Shard, c Config, random io.Reader) *Service {
 	typed, err := lru.New[typist, int64](CachedTyping)
 	if err != nil {
 		panic(err)
+	}
+	if c.Now == nil {
+		c.Now = func() time.Time { return time.Time{} }
 	}
 	return &Service{s, c, random, acked, typed}
 }

@@ -116,22 +116,18 @@ type builder struct {
 	page *Page
 	size int // of what is in the page, in bytes
 	seen map[hongyan.ConversationID]*hongyan.Conversation
-	now  func() time.Time // may be nil
-	end  time.Time        // of the time that the page may take
+	now  func() time.Time
+	end  time.Time // of the time that the page may take
 }
 
 func (s *Service) build(r *inbox.Read, u hongyan.UserID, page *Page) builder {
-	b := builder{r: r, user: u, page: page, now: s.config.Now}
-	if b.now != nil {
-		b.end = b.now().Add(MaxPageTime)
-	}
-	return b
+	return builder{r: r, user: u, page: page, now: s.config.Now, end: s.config.Now().Add(MaxPageTime)}
 }
 
 // full reports whether the page has to do: a client waits only so long for an answer, and one that gets no page because
 // the disk is slow would ask for the same again and again.
 func (b *builder) full() bool {
-	return b.size > MaxPageBytes || b.now != nil && len(b.page.Changes) > 0 && b.now().After(b.end)
+	return b.size > MaxPageBytes || len(b.page.Changes) > 0 && b.now().After(b.end)
 }
 
 // advance moves the page's key to v for the types that were asked for.

@@ -3,14 +3,13 @@ package freeport
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
 )
 
 // Reserve returns a free port on an IPv4 address of this machine, as "address:port". On Linux nobody else gets it until
-// the reservation is closed: a server may listen there, again and again, since it asks for the port by its number, but the
+// it is released: a server may listen there, again and again, since it asks for the port by its number, but the
 // system chooses it neither for a listener on port 0 nor for a connection that leaves. Elsewhere it is free for now.
-func Reserve(address string) (string, io.Closer, error) {
+func Reserve(address string) (found string, release func(), err error) {
 	ip, err := netip.ParseAddr(address)
 	if err == nil && !ip.Is4() {
 		err = fmt.Errorf("%s is not an IPv4 address", address)
@@ -18,9 +17,9 @@ func Reserve(address string) (string, io.Closer, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	at, reservation, err := reserve(ip)
+	at, release, err := reserve(ip)
 	if err != nil {
 		return "", nil, fmt.Errorf("no free port on %s: %w", address, err)
 	}
-	return at.String(), reservation, nil
+	return at.String(), release, nil
 }

@@ -1,7 +1,6 @@
 package freeport
 
 import (
-	"io"
 	"net/netip"
 	"os"
 
@@ -10,18 +9,18 @@ import (
 
 // reserve binds a socket that never listens. As both sides set SO_REUSEADDR, which Go's listeners do, it is in nobody's
 // way who asks for its port by number (ip(7)).
-func reserve(ip netip.Addr) (netip.AddrPort, io.Closer, error) {
+func reserve(ip netip.Addr) (netip.AddrPort, func(), error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return netip.AddrPort{}, nil, os.NewSyscallError("socket", err)
 	}
-	socket := os.NewFile(uintptr(fd), "reservation")
+	release := func() { unix.Close(fd) }
 	port, err := bind(fd, ip)
 	if err != nil {
-		socket.Close()
+		release()
 		return netip.AddrPort{}, nil, err
 	}
-	return netip.AddrPortFrom(ip, port), socket, nil
+	return netip.AddrPortFrom(ip, port), release, nil
 }
 
 // bind binds a socket to a port that the system chooses, and returns it.

@@ -7,11 +7,11 @@ import (
 )
 
 func TestReserve(t *testing.T) {
-	at, reservation, err := Reserve("127.0.0.1")
+	at, release, err := Reserve("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reservation.Close()
+	defer release()
 	if c, err := net.Dial("tcp", at); err == nil {
 		t.Errorf("%s is reserved, and answers", at)
 		c.Close()

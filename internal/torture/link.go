@@ -37,7 +37,7 @@ type asker interface {
 
 // insist asks until there is an answer. The request must be one that may be repeated.
 func insist(ctx context.Context, a asker, op wire.Op, request, reply proto.Message) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, askHang, errNoReply)
+	ctx, cancel := context.WithTimeoutCause(ctx, hang, errNoReply)
 	defer cancel()
 	for {
 		err := a.ask(ctx, op, request, reply)

@@ -39,10 +39,7 @@ func chatterbox(t *testing.T) (addr string) {
 
 func chatter(c net.Conn) {
 	defer c.Close()
-	var writing sync.Mutex
 	write := func(op wire.Op, seq uint32, body proto.Message) bool {
-		writing.Lock()
-		defer writing.Unlock()
 		b, err := wire.Append(nil, op, seq, body)
 		if err == nil {
 			_, err = c.Write(b)

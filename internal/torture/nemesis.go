@@ -130,7 +130,7 @@ func (n *nemesis) strikeProcess(ctx context.Context, rng *rand.Rand) error {
 		n.server.signal(syscall.SIGTERM)
 		select {
 		case <-n.server.end():
-		case <-time.After(endHang):
+		case <-time.After(hang):
 			n.server.kill()
 			return n.server.failure()
 		}
@@ -202,7 +202,7 @@ func (n *nemesis) fillDisk(ctx context.Context, rng *rand.Rand) error {
 			return n.server.run(context.WithoutCancel(ctx))
 		case n.server.healthy(context.WithoutCancel(ctx)):
 			return nil
-		case time.Since(begin) > endHang:
+		case time.Since(begin) > hang:
 			return fmt.Errorf("the server neither works nor ends after its disk was full; its last words: %s", n.server.log.String())
 		}
 	}

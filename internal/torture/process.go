@@ -22,10 +22,9 @@ import (
 )
 
 const (
-	startHang = 2 * time.Minute // for a process to come up
-	endHang   = 2 * time.Minute // for one to end that was told to
-	askHang   = 2 * time.Minute // for an answer, when nothing is being broken
-	logTail   = 4 << 10         // bytes of the end of what a process prints
+	// hang is far above what a process takes to come up, to end when it is told to, or to answer when nothing is broken.
+	hang    = 2 * time.Minute
+	logTail = 4 << 10 // bytes of the end of what a process prints
 )
 
 // process is one life after the other of a program.
@@ -142,17 +141,17 @@ func (p *process) failure() error {
 // server is the server under torture.
 type server struct {
 	process
-	data        string
-	addr        string
-	reservation io.Closer // of the address, for as long as the server may come back
+	data    string
+	addr    string
+	release func() // gives the address back, when the server does not come back to it any more
 }
 
 func newServer(data string) (*server, error) {
-	addr, reservation, err := freeport.Reserve("127.0.0.1")
+	addr, release, err := freeport.Reserve("127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{data: data, addr: addr, reservation: reservation}
+	s := &server{data: data, addr: addr, release: release}
 	s.process = process{name: "the server", args: []string{
 		"serve", "--data", data, "--listen", s.addr, "--storage.ballast", "0B", "--drain.spread", "1s", "--log.level", "warn",
 	}}
@@ -175,7 +174,7 @@ func (s *server) await(ctx context.Context) error {
 		if s.healthy(ctx) {
 			return nil
 		}
-		if time.Since(begin) > startHang {
+		if time.Since(begin) > hang {
 			return fmt.Errorf("the server does not answer; its last words: %s", s.log.String())
 		}
 	}
@@ -199,7 +198,7 @@ func (s *server) healthy(ctx context.Context) bool {
 
 // operate makes a request as the operator.
 func (s *server) operate(ctx context.Context, op wire.Op, request, reply proto.Message) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, askHang, errNoReply)
+	ctx, cancel := context.WithTimeoutCause(ctx, hang, errNoReply)
 	defer cancel()
 	c, err := client.Dial(ctx, "unix:"+filepath.Join(s.data, "admin.sock"), client.DialOptions{})
 	if err != nil {

@@ -176,7 +176,7 @@ func (s *sdk) left(it client.OutboxItem) {
 
 // hold brings the device up to date once more and records everything that it holds.
 func (s *sdk) hold(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, stubbornly, errNoReply)
+	ctx, cancel := context.WithTimeoutCause(ctx, hang, errNoReply)
 	defer cancel()
 	if err := s.client.Sync(ctx); err != nil {
 		return fmt.Errorf("device %d does not catch up: %w", s.Device, err)

@@ -115,7 +115,7 @@ func (r *run) run(ctx context.Context) error {
 	if r.server, err = newServer(data); err != nil {
 		return err
 	}
-	defer r.server.reservation.Close()
+	defer r.server.release()
 	if err := r.server.run(ctx); err != nil {
 		return err
 	}

@@ -37,9 +37,6 @@ type deviceStatus struct {
 
 const statusEvery = 250 * time.Millisecond
 
-// stubbornly is how long the last requests of a device may take.
-const stubbornly = 2 * time.Minute
-
 // Work is a client process: it runs the devices of a plan as in tells it, and says how they are on out. It ends when it
 // was told to hold, or at the end of in.
 func Work(ctx context.Context, planFile string, in io.Reader, out io.Writer) error {
@@ -204,7 +201,7 @@ func (w *worker) liveLean(ctx context.Context, l *lean) error {
 
 // finish brings the device up to date once more.
 func (l *lean) finish(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, stubbornly, errNoReply)
+	ctx, cancel := context.WithTimeoutCause(ctx, hang, errNoReply)
 	defer cancel()
 	var err error
 	for ctx.Err() == nil {

@@ -126,7 +126,7 @@ test('a reload keeps what is not sent yet, and the draft', async (t) => {
   for (const text of unsent) await say(bob.page, text)
   await composer(bob.page).fill('a draft')
   await message(bob.page, 'unsent 2').waitFor()
-  await until('all are stored', () => bob.page.evaluate(waitsInStore, unsent.length))
+  await until('all are stored', () => bob.page.evaluate(storeHas, { table: 'outbox', count: unsent.length }))
   await bob.page.reload()
   await message(bob.page, 'unsent 2').getByRole('img', { name: 'Waiting for the connection' }).waitFor()
   assert.equal(await composer(bob.page).inputValue(), 'a draft')
@@ -147,7 +147,7 @@ test('what comes while older messages are on their way does not go again when th
 
   // As after a trim of the store: the messages have to be fetched. The first request takes its time, and then fails.
   // What the list shows may be all there is yet: a backfill would bring the messages again.
-  await until('all is stored', () => bob.page.evaluate(forgetMessages, 3))
+  await until('all is stored', () => bob.page.evaluate(storeHas, { table: 'messages', count: 3, empty: ['messages', 'coverage'] }))
   await bob.page.reload()
   const held: (() => void)[] = []
   await bob.page.route('**/v1/history', async (route) => {
@@ -172,31 +172,18 @@ test('what comes while older messages are on their way does not go again when th
   assert.equal(await bob.page.evaluate(() => (window as unknown as { gone: boolean }).gone), false)
 })
 
-/** Whether so many messages wait in the store of a page. */
-async function waitsInStore(count: number): Promise<boolean> {
+/** Whether a table has so many entries in the store of a page that is in step. If so, the tables `empty` are emptied at once. */
+async function storeHas({ table, count, empty = [] }: { table: string; count: number; empty?: string[] }): Promise<boolean> {
   const [{ name } = {}] = await indexedDB.databases()
   const done = async <T>(request: IDBRequest<T>) => {
     await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
     return request.result
   }
   const db = await done(indexedDB.open(name!))
-  const waiting = await done(db.transaction('outbox').objectStore('outbox').count())
-  db.close()
-  return waiting === count
-}
-
-/** Takes all messages out of the store of a page that is in step and has so many; if it is not, it changes nothing. */
-async function forgetMessages(all: number): Promise<boolean> {
-  const [{ name } = {}] = await indexedDB.databases()
-  const done = async <T>(request: IDBRequest<T>) => {
-    await new Promise((resolve, reject) => Object.assign(request, { onsuccess: resolve, onerror: reject }))
-    return request.result
-  }
-  const db = await done(indexedDB.open(name!))
-  const tables = db.transaction(['meta', 'messages', 'coverage'], 'readwrite')
+  const tables = db.transaction(['meta', table, ...empty], 'readwrite')
   const { backfill } = (await done(tables.objectStore('meta').get('sync'))) as { backfill: string }
-  const complete = backfill === '' && (await done(tables.objectStore('messages').count())) === all
-  if (complete) for (const table of ['messages', 'coverage']) await done(tables.objectStore(table).clear())
+  const has = backfill === '' && (await done(tables.objectStore(table).count())) === count
+  if (has) for (const other of empty) await done(tables.objectStore(other).clear())
   db.close()
-  return complete
+  return has
 }
